@@ -1,0 +1,1 @@
+"""What every room speaks: errors, images, preprocessing, data sets, metrics and models."""

@@ -1,0 +1,203 @@
+"""Turns a frozen dataclass into a command: its fields are the options, its docstring is the help.
+
+    @dataclass(frozen=True)
+    class CheckOptions:
+        '''Verify the layout and the published counts of a data set.
+
+        Example: personvit-data check /data/Market-1501
+        '''
+
+        root: Path = argument("the data set's folder")
+        kind: str | None = option(None, "its format, when it cannot be recognised")
+
+    @group.command("check", CheckOptions)
+    def check(options: CheckOptions) -> Outcome: ...
+
+The same class is the Python signature, so a script and a shell user meet the same names and checks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import traceback
+import types
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import click
+
+from .errors import InternalError, PersonvitError, UserError
+
+INTERRUPTED = 130
+
+Options = TypeVar("Options")
+
+
+class Outcome(Protocol):
+    """What a command returns: the same facts for a program and for a person."""
+
+    def as_json(self) -> Mapping[str, Any]: ...
+
+    def as_text(self) -> str: ...
+
+
+def argument(help: str) -> Any:
+    """A positional field. A tuple-typed one takes any number of words."""
+    return dataclasses.field(metadata={"role": "argument", "help": help})
+
+
+def option(default: Any, help: str, *, low: float | None = None, high: float | None = None) -> Any:
+    """A named field with a default and, for numbers, an inclusive range."""
+    return dataclasses.field(
+        default=default, metadata={"role": "option", "help": help, "low": low, "high": high}
+    )
+
+
+class CommandGroup:
+    """One room's command line."""
+
+    def __init__(self, name: str, help: str) -> None:
+        from .. import __version__
+
+        settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+        self._click = click.Group(name, help=help, context_settings=settings)
+        click.version_option(__version__, prog_name=name)(self._click)
+
+    def command(
+        self, name: str, options: type[Options]
+    ) -> Callable[[Callable[[Options], Outcome]], Callable[[Options], Outcome]]:
+        """Register a function of one options object under a name."""
+
+        def register(body: Callable[[Options], Outcome]) -> Callable[[Options], Outcome]:
+            self._click.add_command(_click_command(name, options, body))
+            return body
+
+        return register
+
+    def __call__(self) -> None:
+        sys.exit(self.run(sys.argv[1:]))
+
+    def run(self, words: list[str]) -> int:
+        """Run one command line and return its exit code; errors become sentences on stderr."""
+        try:
+            self._click.main(args=words, standalone_mode=False, prog_name=self._click.name)
+        except click.exceptions.Exit as stop:
+            return int(stop.exit_code)
+        except click.exceptions.NoArgsIsHelpError as stop:
+            click.echo(stop.format_message(), err=True)
+            return UserError.exit_code
+        except click.ClickException as problem:
+            return _complain(problem.format_message(), _where(problem), UserError.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            return _complain("interrupted; nothing half-written was left", "", INTERRUPTED)
+        except InternalError as problem:
+            return _report_bug(problem)
+        except PersonvitError as problem:
+            return _complain(str(problem), "", problem.exit_code)
+        except BrokenPipeError:
+            sys.stderr.close()
+            return UserError.exit_code
+        except OSError as problem:
+            return _complain(_os_sentence(problem), "", UserError.exit_code)
+        except Exception as problem:
+            return _report_bug(problem)
+        return 0
+
+
+def _click_command(
+    name: str, options: type[Options], body: Callable[[Options], Outcome]
+) -> click.Command:
+    hints = get_type_hints(options)
+    fields = {field.name: field for field in dataclasses.fields(options)}  # type: ignore[arg-type]
+
+    def callback(**values: Any) -> None:
+        as_json = values.pop("json")
+        chosen = {key: _typed(hints[key], value) for key, value in values.items()}
+        outcome = body(options(**chosen))
+        click.echo(json.dumps(outcome.as_json(), indent=2) if as_json else outcome.as_text())
+
+    parameters: list[click.Parameter] = [
+        _parameter(field, hints[key]) for key, field in fields.items()
+    ]
+    parameters.append(
+        click.Option(["--json"], is_flag=True, help="Print the result as one JSON document.")
+    )
+    return click.Command(
+        name, params=parameters, callback=callback, help=_help_text(options), no_args_is_help=False
+    )
+
+
+def _help_text(options: type[Any]) -> str:
+    """Keep a docstring's `Example:` lines as they are written."""
+    text = (options.__doc__ or "").strip()
+    return text.replace("Example:", "\b\nExample:", 1)
+
+
+def _parameter(field: dataclasses.Field[Any], hint: Any) -> click.Parameter:
+    kind, several = _click_type(field, hint)
+    if field.metadata["role"] == "argument":
+        return click.Argument([field.name], type=kind, nargs=-1 if several else 1, required=True)
+    flag = "--" + field.name.replace("_", "-")
+    if hint is bool:
+        names = [f"{flag}/--no-{flag[2:]}"] if field.default else [flag]
+        return click.Option(
+            [*names, field.name], is_flag=True, default=field.default, help=field.metadata["help"]
+        )
+    names = ["-o", flag] if field.name == "out" else [flag]
+    shown = field.default is not None and field.default != ()
+    return click.Option(
+        [*names, field.name],
+        type=kind,
+        default=field.default,
+        multiple=several,
+        help=field.metadata["help"],
+        show_default=shown,
+    )
+
+
+def _click_type(field: dataclasses.Field[Any], hint: Any) -> tuple[click.ParamType[Any], bool]:
+    base = _without_none(hint)
+    if get_origin(base) is tuple:
+        return _click_type(field, get_args(base)[0])[0], True
+    if get_origin(base) is Literal:
+        return click.Choice([str(choice) for choice in get_args(base)]), False
+    low, high = field.metadata.get("low"), field.metadata.get("high")
+    if base is int:
+        return click.IntRange(low, high), False
+    if base is float:
+        return click.FloatRange(low, high), False
+    return (click.Path(path_type=Path) if base is Path else click.STRING), False
+
+
+def _without_none(hint: Any) -> Any:
+    if get_origin(hint) in (Union, types.UnionType):
+        return next(part for part in get_args(hint) if part is not type(None))
+    return hint
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    return tuple(value) if get_origin(_without_none(hint)) is tuple else value
+
+
+def _where(problem: click.ClickException) -> str:
+    context = getattr(problem, "ctx", None)
+    return f"see '{context.command_path} --help'" if context is not None else ""
+
+
+def _complain(message: str, hint: str, code: int) -> int:
+    click.echo(f"error: {message}" + (f" ({hint})" if hint else ""), err=True)
+    return code
+
+
+def _os_sentence(problem: OSError) -> str:
+    place = f": {problem.filename}" if problem.filename else ""
+    return f"the operating system refused{place}: {problem.strerror or problem}"
+
+
+def _report_bug(problem: Exception) -> int:
+    traceback.print_exception(problem)
+    click.echo("This is a bug of PersonViT-Edge; please report it with the lines above.", err=True)
+    return InternalError.exit_code

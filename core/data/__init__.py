@@ -1,0 +1,1 @@
+"""Data sets of person crops: real layouts, plain folders and synthetic pedestrians."""

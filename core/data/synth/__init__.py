@@ -1,0 +1,1 @@
+"""Seeded synthetic pedestrians: for checking and demonstrating, never for claims about people."""

@@ -1,0 +1,1 @@
+"""Vision transformers for re-identification and the checkpoints they come from. Needs torch."""

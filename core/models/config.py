@@ -1,0 +1,64 @@
+"""The complete description of a model: enough to build it, nothing about its weights."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from ..errors import ConfigError
+
+Tokens = Literal["cls", "pass", "mean", "cls-drop-patch"]
+"""cls: one class token; pass: a class and three part tokens; mean: no class token, mean of patches
+(128 tokens at 256x128); cls-drop-patch: a class token and one patch fewer (128 tokens again)."""
+
+Stem = Literal["patch", "ics"]
+Fusion = Literal["cat", "mean"]
+Neck = Literal["none", "single", "multi"]
+NeckFeature = Literal["before", "after"]
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    width: int = 384
+    depth: int = 12
+    heads: int = 6
+    height_px: int = 256
+    width_px: int = 128
+    patch: int = 16
+    stem: Stem = "patch"
+    tokens: Tokens = "cls"
+    fusion: Fusion = "cat"
+    neck: Neck = "single"
+    neck_feature: NeckFeature = "before"
+    classes: int = 0
+    cameras: int = 0
+    camera_weight: float = 3.0
+    drop_path: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.height_px % self.patch or self.width_px % self.patch:
+            raise ConfigError(
+                f"an image of {self.height_px}x{self.width_px} does not divide into patches of "
+                f"{self.patch}; choose a height and width that are multiples of {self.patch}"
+            )
+        if self.width % self.heads:
+            raise ConfigError(f"width {self.width} does not divide into {self.heads} heads")
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        return self.height_px // self.patch, self.width_px // self.patch
+
+    @property
+    def embedding(self) -> int:
+        """The number of values in one embedding."""
+        return self.width * (2 if self.tokens == "pass" and self.fusion == "cat" else 1)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise ConfigError(f"unknown model settings {unknown}; this version knows {sorted(known)}")
+        return cls(**values)

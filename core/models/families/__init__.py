@@ -1,0 +1,1 @@
+"""Foreign checkpoint families: one file each, found by the registry."""

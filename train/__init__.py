@@ -1,0 +1,1 @@
+"""From crops to a checkpoint: fine-tuning, pre-training and distillation."""

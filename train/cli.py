@@ -1,0 +1,7 @@
+"""The command line of this room: `personvit-train`."""
+
+from __future__ import annotations
+
+from ..core.command import CommandGroup
+
+main = CommandGroup("personvit-train", "Make, import and fine-tune models.")

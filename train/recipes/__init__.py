@@ -1,0 +1,1 @@
+"""Recipe files, as data."""
