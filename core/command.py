@@ -20,16 +20,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import sys
 import traceback
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import click
 
-from .errors import InternalError, PersonvitError, UserError
+from .errors import EnvironmentMismatch, InternalError, PersonvitError, UserError
 
 INTERRUPTED = 130
 
@@ -77,6 +79,9 @@ class CommandGroup:
 
         return register
 
+    def commands(self) -> Mapping[str, click.Command]:
+        return dict(self._click.commands)
+
     def __call__(self) -> None:
         sys.exit(self.run(sys.argv[1:]))
 
@@ -100,6 +105,8 @@ class CommandGroup:
         except BrokenPipeError:
             sys.stderr.close()
             return UserError.exit_code
+        except ModuleNotFoundError as problem:
+            return _complain_of_missing(problem)
         except OSError as problem:
             return _complain(_os_sentence(problem), "", UserError.exit_code)
         except Exception as problem:
@@ -190,6 +197,24 @@ def _where(problem: click.ClickException) -> str:
 def _complain(message: str, hint: str, code: int) -> int:
     click.echo(f"error: {message}" + (f" ({hint})" if hint else ""), err=True)
     return code
+
+
+def _complain_of_missing(problem: ModuleNotFoundError) -> int:
+    package = (problem.name or "").split(".")[0]
+    if package in ("", "personvit"):
+        return _report_bug(problem)
+    extra = next(_extras_with(package), None)
+    mend = f"pip install 'personvit[{extra}]'" if extra else f"pip install {package}"
+    message = f"this command needs the package '{package}', which is not installed here; {mend}"
+    return _complain(message, "", EnvironmentMismatch.exit_code)
+
+
+def _extras_with(package: str) -> Iterator[str]:
+    """The extras of this project that bring a package, read from what was installed."""
+    for line in metadata.requires("personvit") or []:
+        found = re.match(r"([\w.-]+).*extra == [\"']([\w-]+)[\"']", line)
+        if found and found[1].replace("-", "_").lower() == package.lower():
+            yield found[2]
 
 
 def _os_sentence(problem: OSError) -> str:

@@ -30,6 +30,8 @@ class ModelConfig:
     fusion: Fusion = "cat"
     neck: Neck = "single"
     neck_feature: NeckFeature = "before"
+    branch_norm: bool = False
+    """Bring each token to unit length after its own neck, before fusing (PASS without labels)."""
     classes: int = 0
     cameras: int = 0
     camera_weight: float = 3.0
@@ -43,10 +45,24 @@ class ModelConfig:
             )
         if self.width % self.heads:
             raise ConfigError(f"width {self.width} does not divide into {self.heads} heads")
+        if self.neck == "multi" and self.tokens != "pass":
+            raise ConfigError("a neck per token needs part tokens; choose tokens='pass'")
+        if self.neck == "none" and (self.neck_feature == "after" or self.branch_norm):
+            raise ConfigError("there is no neck to take the embedding after; choose 'before'")
+        if self.branch_norm and self.neck != "multi":
+            raise ConfigError("branch_norm needs one neck per token; choose neck='multi'")
+        if self.stem == "ics" and self.patch % 2:
+            raise ConfigError(f"the convolutional stem halves the patch of {self.patch} first")
 
     @property
     def grid(self) -> tuple[int, int]:
         return self.height_px // self.patch, self.width_px // self.patch
+
+    @property
+    def tokens_in_blocks(self) -> int:
+        """How many tokens one image becomes."""
+        rows, columns = self.grid
+        return rows * columns + {"cls": 1, "pass": 4, "mean": 0, "cls-drop-patch": 0}[self.tokens]
 
     @property
     def embedding(self) -> int:

@@ -1,0 +1,43 @@
+# Everything a contributor or a curious visitor runs. `make demo` and `make test` need only Python 3.11 and make.
+
+PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+LIVE   := .dev/personvit
+ROOMS  := core train engines benchmark export deploy_jetson
+
+.PHONY: demo test check format nightly bench parity gpu-test gpu-bench clean
+
+demo: $(READY)  ## generate pedestrians, fine-tune a small model, evaluate it, show the result
+	$(BIN)/personvit demo
+
+test: $(READY)  ## the whole test suite
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+
+nightly: $(READY)  ## the long proofs too
+	$(BIN)/pytest
+
+check: $(READY) $(LIVE)  ## formatter, linter, types, import directions, spelling
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	cd .dev && ../$(BIN)/mypy --config-file ../pyproject.toml -p personvit
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+$(LIVE):
+	mkdir -p .dev
+	ln -sfn .. $@
+
+clean:
+	rm -rf $(VENV) .dev build dist *.egg-info demo-out

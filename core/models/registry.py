@@ -1,0 +1,136 @@
+"""Every architecture by name: plain functions from overrides to a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import ConfigError
+from .config import ModelConfig
+
+Architecture = Callable[..., ModelConfig]
+_ARCHITECTURES: dict[str, Architecture] = {}
+
+
+def register(architecture: Architecture) -> Architecture:
+    """Make a function known under its own name."""
+    _ARCHITECTURES[architecture.__name__] = architecture
+    return architecture
+
+
+def names() -> tuple[str, ...]:
+    return tuple(sorted(_ARCHITECTURES))
+
+
+def describe(name: str) -> str:
+    """The first line of an architecture's docstring."""
+    return (_find(name).__doc__ or "").strip().splitlines()[0]
+
+
+def config_of(name: str, **overrides: Any) -> ModelConfig:
+    """The configuration of a named architecture, with some settings replaced."""
+    try:
+        return _find(name)(**overrides)
+    except TypeError as problem:
+        raise ConfigError(f"{name} does not take these settings: {problem}") from None
+
+
+def _find(name: str) -> Architecture:
+    if name not in _ARCHITECTURES:
+        raise ConfigError(f"no architecture is named {name!r}; choose one of {', '.join(names())}")
+    return _ARCHITECTURES[name]
+
+
+def _sized(width: int, overrides: dict[str, Any], **settings: Any) -> ModelConfig:
+    heads = max(1, width // 64)
+    return ModelConfig(**{"width": width, "heads": heads, **settings, **overrides})
+
+
+@register
+def vit_micro_16(**overrides: Any) -> ModelConfig:
+    """12 narrow blocks (width 128, 2.4 M weights) for demonstrations on a CPU."""
+    return _sized(128, overrides)
+
+
+@register
+def vit_tiny_16(**overrides: Any) -> ModelConfig:
+    """ViT-T/16 with a class token (PersonViT's layout, 5.5 M weights)."""
+    return _sized(192, overrides)
+
+
+@register
+def vit_small_16(**overrides: Any) -> ModelConfig:
+    """ViT-S/16 with a class token (PersonViT, 21.6 M weights)."""
+    return _sized(384, overrides)
+
+
+@register
+def vit_base_16(**overrides: Any) -> ModelConfig:
+    """ViT-B/16 with a class token (PersonViT, 85.7 M weights)."""
+    return _sized(768, overrides)
+
+
+@register
+def vit_small_16_ics(**overrides: Any) -> ModelConfig:
+    """ViT-S/16 behind TransReID-SSL's convolutional stem."""
+    return _sized(384, overrides, stem="ics")
+
+
+@register
+def vit_base_16_ics(**overrides: Any) -> ModelConfig:
+    """ViT-B/16 behind TransReID-SSL's convolutional stem."""
+    return _sized(768, overrides, stem="ics")
+
+
+@register
+def pass_small_16(**overrides: Any) -> ModelConfig:
+    """ViT-S/16 with a class and three part tokens (PASS), 768 values per embedding."""
+    return _sized(384, overrides, tokens="pass", neck="multi")
+
+
+@register
+def pass_base_16(**overrides: Any) -> ModelConfig:
+    """ViT-B/16 with a class and three part tokens (PASS), 1536 values per embedding."""
+    return _sized(768, overrides, tokens="pass", neck="multi")
+
+
+@register
+def vit_micro_16_128_mean(**overrides: Any) -> ModelConfig:
+    """The demonstration size without a class token: exactly 128 tokens at 256x128."""
+    return _sized(128, overrides, tokens="mean")
+
+
+@register
+def vit_tiny_16_128_mean(**overrides: Any) -> ModelConfig:
+    """ViT-T/16 without a class token: exactly 128 tokens at 256x128."""
+    return _sized(192, overrides, tokens="mean")
+
+
+@register
+def vit_small_16_128_mean(**overrides: Any) -> ModelConfig:
+    """ViT-S/16 without a class token: exactly 128 tokens at 256x128."""
+    return _sized(384, overrides, tokens="mean")
+
+
+@register
+def vit_base_16_128_mean(**overrides: Any) -> ModelConfig:
+    """ViT-B/16 without a class token: exactly 128 tokens at 256x128."""
+    return _sized(768, overrides, tokens="mean")
+
+
+@register
+def vit_tiny_16_128_drop(**overrides: Any) -> ModelConfig:
+    """ViT-T/16 whose class token takes the place of the top-left patch: 128 tokens."""
+    return _sized(192, overrides, tokens="cls-drop-patch")
+
+
+@register
+def vit_small_16_128_drop(**overrides: Any) -> ModelConfig:
+    """ViT-S/16 whose class token takes the place of the top-left patch: 128 tokens."""
+    return _sized(384, overrides, tokens="cls-drop-patch")
+
+
+@register
+def vit_base_16_128_drop(**overrides: Any) -> ModelConfig:
+    """ViT-B/16 whose class token takes the place of the top-left patch: 128 tokens."""
+    return _sized(768, overrides, tokens="cls-drop-patch")

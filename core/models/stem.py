@@ -1,0 +1,53 @@
+"""The convolutional stem of TransReID-SSL (instance and batch normalisation side by side)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from timm.layers import PatchEmbed
+from torch import Tensor, nn
+
+STEM_CHANNELS = 64
+
+
+class SplitNorm(nn.Module):
+    """Instance norm keeps the first half of the channels free of style, batch norm the rest."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.half = channels // 2
+        self.IN = nn.InstanceNorm2d(self.half, affine=True)
+        self.BN = nn.BatchNorm2d(channels - self.half)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.IN(x[:, : self.half]), self.BN(x[:, self.half :])], dim=1)
+
+
+class ConvStem(PatchEmbed):
+    """Three convolutions at half resolution, then patches of half the size."""
+
+    def __init__(
+        self, img_size: tuple[int, int], patch_size: int, embed_dim: int, **settings: Any
+    ) -> None:
+        super().__init__(
+            img_size=img_size, patch_size=patch_size, embed_dim=embed_dim, **settings
+        )
+        channels = STEM_CHANNELS
+        self.conv = nn.Sequential(
+            nn.Conv2d(3, channels, 7, stride=2, padding=3, bias=False),
+            SplitNorm(channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            SplitNorm(channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(inplace=True),
+        )
+        half = patch_size // 2
+        self.proj = nn.Conv2d(channels, embed_dim, half, stride=half)
+
+    def forward(self, x: Tensor) -> Tensor:
+        patches: Tensor = self.proj(self.conv(x))
+        return patches.flatten(2).transpose(1, 2)

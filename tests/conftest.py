@@ -1,0 +1,24 @@
+"""What all tests share: where the tree is, and a watch on what gets imported."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+TREE = Path(__file__).resolve().parents[1]
+ROOMS = ("core", "train", "engines", "benchmark", "export", "deploy_jetson")
+
+
+@pytest.fixture(scope="session")
+def tree() -> Path:
+    return TREE
+
+
+@pytest.fixture(autouse=True)
+def no_room_is_ever_imported_bare():
+    """`import core` would make a second copy of every class; only `personvit.core` exists."""
+    yield
+    bare = [room for room in (*ROOMS, "demo") if room in sys.modules]
+    assert not bare, f"imported without the package name: {bare}"
