@@ -1,0 +1,206 @@
+"""Image files as arrays: JPEG, PNG, WebP and BMP become uint8 RGB, upright, or a DataError.
+
+One way of looking at a file, whatever wrote it:
+
+- Grayscale and palette images are expanded; 16 bits per channel keep the high byte, in grayscale
+  as in colour, which is what libpng and OpenCV do.
+- CMYK is read as inverted where the file carries Adobe's marker and as plain ink where it does not.
+- Transparent pixels are laid over mid-grey (128). It is the zero of a network's normalised input,
+  so a cut-out person gets no bright or dark halo, and hidden colours below the mask stay hidden.
+- The EXIF orientation is applied; an EXIF block that cannot be read counts as none.
+- Colour profiles are not applied: published ReID crops carry none.
+
+Sizes are checked from the header before a pixel is decoded. Nothing here changes Pillow's
+settings, so any number of threads may read.
+"""
+
+from __future__ import annotations
+
+import io
+import stat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import BmpImagePlugin, Image, ImageFile, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+
+from .errors import DataError
+
+Pixels = NDArray[np.uint8]
+
+MAX_PIXELS = 1 << 26
+"""67 megapixels: above any camera frame, below 1 GB while decoding."""
+MAX_BYTES = 1 << 28
+BACKGROUND = 128
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+
+_ORIENTATION = 0x0112
+_RE_EXPORT = "re-export it with an image editor, remove it, or pass --skip-bad to leave it out"
+
+
+def read_image(path: Path) -> Pixels:
+    """The image at `path` as height x width x RGB."""
+    return decode(_read_bytes(path), str(path))
+
+
+def decode(data: bytes, name: str) -> Pixels:
+    """An encoded image as height x width x RGB; `name` is what errors call it."""
+    image = _open(data, name)
+    try:
+        image.load()
+    except Exception as problem:  # plugins meet damage with a dozen exception classes
+        raise DataError(
+            f"{name}: damaged or truncated image ({problem}); {_RE_EXPORT}"
+        ) from problem
+    return np.ascontiguousarray(_upright(_to_rgb(image), _orientation(image)))
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width as shown, from the header alone."""
+    image = _open(_read_bytes(path), str(path))
+    width, height = image.size
+    return (width, height) if _orientation(image, loaded=False) >= 5 else (height, width)
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise DataError(f"{path}: this is a folder, not an image; give one of the files in it")
+        if not stat.S_ISREG(found.st_mode):
+            raise DataError(f"{path}: not a regular file; copy the image to a file first")
+        if found.st_size > MAX_BYTES:
+            raise DataError(
+                f"{path}: {found.st_size} bytes is more than the limit of {MAX_BYTES} for one "
+                "image; store it smaller"
+            )
+        return path.read_bytes()
+    except FileNotFoundError as problem:
+        raise DataError(f"{path}: no such file; check the path") from problem
+    except OSError as problem:
+        reason = problem.strerror or str(problem)
+        raise DataError(
+            f"{path}: cannot be read ({reason}); check the file's permissions"
+        ) from problem
+
+
+def _open(data: bytes, name: str) -> ImageFile.ImageFile:
+    if not data:
+        raise DataError(f"{name}: the file is empty (0 bytes); copy it again or remove it")
+    _refuse_size(_declared_size(data), name)
+    try:
+        image = _plugin(data, name)(io.BytesIO(data))
+    except DataError:
+        raise
+    except Exception as problem:  # as in `decode`
+        raise DataError(f"{name}: damaged image header ({problem}); {_RE_EXPORT}") from problem
+    _refuse_size(image.size, name)
+    return image
+
+
+def _plugin(data: bytes, name: str) -> type[ImageFile.ImageFile]:
+    """Chosen by content, not by suffix. `Image.open` would warn about large images first, and
+    silencing a warning is not thread-safe."""
+    if data.startswith(b"\xff\xd8\xff"):
+        return JpegImagePlugin.JpegImageFile
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return PngImagePlugin.PngImageFile
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return WebPImagePlugin.WebPImageFile
+    if data.startswith(b"BM"):
+        return BmpImagePlugin.BmpImageFile
+    raise DataError(
+        f"{name}: not a JPEG, PNG, WebP or BMP image (it starts with {data[:8]!r}); "
+        "convert it to one of these"
+    )
+
+
+def _declared_size(data: bytes) -> tuple[int, int]:
+    """Width and height where they must be known before the plugin opens: PNG, whose plugin calls a
+    zero size 'not identified', and WebP, whose plugin allocates the canvas at once."""
+    if data.startswith(b"\x89PNG") and len(data) >= 24:
+        return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+    if data[8:15] == b"WEBPVP8" and len(data) >= 30:
+        return _webp_size(data)
+    return 1, 1
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """https://developers.google.com/speed/webp/docs/riff_container: the three kinds of chunk."""
+    kind = data[15:16]
+    if kind == b"X":
+        return _little(data[24:27]) + 1, _little(data[27:30]) + 1
+    if kind == b"L":
+        bits = _little(data[21:25])
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    return _little(data[26:28]) & 0x3FFF, _little(data[28:30]) & 0x3FFF
+
+
+def _little(data: bytes) -> int:
+    return int.from_bytes(data, "little")
+
+
+def _refuse_size(size: tuple[int, int], name: str) -> None:
+    width, height = size
+    if width < 1 or height < 1:
+        raise DataError(f"{name}: the image has no pixels ({width}x{height}); remove it")
+    if width * height > MAX_PIXELS:
+        raise DataError(
+            f"{name}: {width}x{height} is more than the limit of {MAX_PIXELS} pixels; "
+            "crop or shrink it first"
+        )
+
+
+def _to_rgb(image: ImageFile.ImageFile) -> Pixels:
+    if image.mode.startswith("I"):
+        return _from_16_bit(image)
+    if image.mode == "CMYK":
+        return _from_cmyk(image)
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        below = Image.new("RGBA", rgba.size, (BACKGROUND, BACKGROUND, BACKGROUND, 255))
+        return np.array(Image.alpha_composite(below, rgba).convert("RGB"))
+    return np.array(image.convert("RGB"))
+
+
+def _from_16_bit(image: ImageFile.ImageFile) -> Pixels:
+    values = np.asarray(image)
+    gray = (values >> 8).astype(np.uint8)
+    clear: Any = image.info.get("transparency")
+    if isinstance(clear, int):
+        gray[values == clear] = BACKGROUND
+    return np.repeat(gray[:, :, None], 3, axis=2)
+
+
+def _from_cmyk(image: ImageFile.ImageFile) -> Pixels:
+    """Pillow takes every CMYK JPEG for an inverted one; only Adobe's marker says so."""
+    if "adobe" in image.info:
+        return np.array(image.convert("RGB"))
+    inks = np.bitwise_not(np.asarray(image))
+    return np.array(Image.fromarray(inks, "CMYK").convert("RGB"))
+
+
+def _orientation(image: ImageFile.ImageFile, loaded: bool = True) -> int:
+    """Reading a PNG's EXIF block through `getexif` decodes its pixels, hence `loaded`."""
+    try:
+        if loaded or image.format != "PNG":
+            exif = image.getexif()
+        else:
+            exif = Image.Exif()
+            exif.load(image.info.get("exif", b""))
+        value = exif.get(_ORIENTATION, 1)
+    except Exception:  # cameras write broken EXIF blocks; the pixels are sound
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _upright(pixels: Pixels, orientation: int) -> Pixels:
+    """EXIF 2.32, tag Orientation: 5 to 8 are stored lying on their side."""
+    if orientation >= 5:
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels
