@@ -18,8 +18,10 @@ from __future__ import annotations
 
 import io
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +38,7 @@ BACKGROUND = 128
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 
 _ORIENTATION = 0x0112
+_HEAD = 32
 _RE_EXPORT = "re-export it with an image editor, remove it, or pass --skip-bad to leave it out"
 
 
@@ -46,7 +49,7 @@ def read_image(path: Path) -> Pixels:
 
 def decode(data: bytes, name: str) -> Pixels:
     """An encoded image as height x width x RGB; `name` is what errors call it."""
-    image = _open(data, name)
+    image = _open(io.BytesIO(data), name)
     try:
         image.load()
     except Exception as problem:  # plugins meet damage with a dozen exception classes
@@ -58,12 +61,20 @@ def decode(data: bytes, name: str) -> Pixels:
 
 def image_size(path: Path) -> tuple[int, int]:
     """Height and width as shown, from the header alone."""
-    image = _open(_read_bytes(path), str(path))
-    width, height = image.size
-    return (width, height) if _orientation(image, loaded=False) >= 5 else (height, width)
+    with _readable(path), path.open("rb") as file:
+        image = _open(file, str(path))
+        width, height = image.size
+        return (width, height) if _orientation(image, loaded=False) >= 5 else (height, width)
 
 
 def _read_bytes(path: Path) -> bytes:
+    with _readable(path):
+        return path.read_bytes()
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Refuse what is not a file of a sensible size; put the system's refusals into words."""
     try:
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
@@ -75,7 +86,7 @@ def _read_bytes(path: Path) -> bytes:
                 f"{path}: {found.st_size} bytes is more than the limit of {MAX_BYTES} for one "
                 "image; store it smaller"
             )
-        return path.read_bytes()
+        yield
     except FileNotFoundError as problem:
         raise DataError(f"{path}: no such file; check the path") from problem
     except OSError as problem:
@@ -85,56 +96,57 @@ def _read_bytes(path: Path) -> bytes:
         ) from problem
 
 
-def _open(data: bytes, name: str) -> ImageFile.ImageFile:
-    if not data:
+def _open(file: IO[bytes], name: str) -> ImageFile.ImageFile:
+    head = file.read(_HEAD)
+    file.seek(0)
+    if not head:
         raise DataError(f"{name}: the file is empty (0 bytes); copy it again or remove it")
-    _refuse_size(_declared_size(data), name)
+    _refuse_size(_declared_size(head), name)
+    plugin = _plugin(head, name)
     try:
-        image = _plugin(data, name)(io.BytesIO(data))
-    except DataError:
-        raise
+        image = plugin(file)
     except Exception as problem:  # as in `decode`
         raise DataError(f"{name}: damaged image header ({problem}); {_RE_EXPORT}") from problem
     _refuse_size(image.size, name)
     return image
 
 
-def _plugin(data: bytes, name: str) -> type[ImageFile.ImageFile]:
+def _plugin(head: bytes, name: str) -> type[ImageFile.ImageFile]:
     """Chosen by content, not by suffix. `Image.open` would warn about large images first, and
     silencing a warning is not thread-safe."""
-    if data.startswith(b"\xff\xd8\xff"):
+    if head.startswith(b"\xff\xd8\xff"):
         return JpegImagePlugin.JpegImageFile
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return PngImagePlugin.PngImageFile
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return WebPImagePlugin.WebPImageFile
-    if data.startswith(b"BM"):
+    if head.startswith(b"BM"):
         return BmpImagePlugin.BmpImageFile
     raise DataError(
-        f"{name}: not a JPEG, PNG, WebP or BMP image (it starts with {data[:8]!r}); "
+        f"{name}: not a JPEG, PNG, WebP or BMP image (it starts with {head[:8]!r}); "
         "convert it to one of these"
     )
 
 
-def _declared_size(data: bytes) -> tuple[int, int]:
+def _declared_size(head: bytes) -> tuple[int, int]:
     """Width and height where they must be known before the plugin opens: PNG, whose plugin calls a
     zero size 'not identified', and WebP, whose plugin allocates the canvas at once."""
-    if data.startswith(b"\x89PNG") and len(data) >= 24:
-        return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-    if data[8:15] == b"WEBPVP8" and len(data) >= 30:
-        return _webp_size(data)
+    if head.startswith(b"\x89PNG") and len(head) >= 24:
+        return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+    if head[8:15] == b"WEBPVP8" and len(head) >= 30:
+        return _webp_size(head)
     return 1, 1
 
 
-def _webp_size(data: bytes) -> tuple[int, int]:
+def _webp_size(head: bytes) -> tuple[int, int]:
     """https://developers.google.com/speed/webp/docs/riff_container: the three kinds of chunk."""
-    kind = data[15:16]
+    kind = head[15:16]
     if kind == b"X":
-        return _little(data[24:27]) + 1, _little(data[27:30]) + 1
+        return _little(head[24:27]) + 1, _little(head[27:30]) + 1
     if kind == b"L":
-        bits = _little(data[21:25])
+        bits = _little(head[21:25])
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    return _little(data[26:28]) & 0x3FFF, _little(data[28:30]) & 0x3FFF
+    return _little(head[26:28]) & 0x3FFF, _little(head[28:30]) & 0x3FFF
 
 
 def _little(data: bytes) -> int:

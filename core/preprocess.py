@@ -122,7 +122,7 @@ def _check_side(name: str, value: object) -> None:
         raise ConfigError(f"{name} must be a whole number from 1 to {MAX_SIDE}, not {value!r}")
 
 
-def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ConfigError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
 

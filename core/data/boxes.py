@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from .base import UNKNOWN, LeftOut, ReidDataset, Sample
-from .layout import listing
+from .layout import listing, only_home
 
 FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 NAME = re.compile(r"(-?\d+)_c(\d+).*")
@@ -29,6 +29,11 @@ def has_market_names(home: Path) -> bool:
             if NAME.fullmatch(name):
                 return MARKET_NAME.fullmatch(name) is not None
     return False
+
+
+def find_boxes(root: Path, found: list[Path], title: str) -> Path:
+    """Where nothing is recognised, the three folders will do: the user has named the format."""
+    return only_home(found or [home for home in [root] if has_folders(home)], root, title)
 
 
 def read_boxes(home: Path, name: str) -> ReidDataset:

@@ -9,8 +9,8 @@ import re
 from pathlib import Path
 
 from .base import DatasetFormat, ReidDataset
-from .boxes import has_folders, has_market_names, read_boxes
-from .layout import homes, only_home
+from .boxes import find_boxes, has_folders, has_market_names, read_boxes
+from .layout import homes
 from .occluded_duke import FOLDER_NAME as OCCLUDED
 
 FOLDER_NAME = re.compile(r"duke[-_ ]?mtmc([-_ ]?reid)?", re.IGNORECASE)
@@ -25,7 +25,7 @@ def _recognise(root: Path) -> bool:
 
 
 def _load(root: Path) -> ReidDataset:
-    home = only_home(homes(root, FOLDER_NAME, _holds), root, "DukeMTMC-reID")
+    home = find_boxes(root, homes(root, FOLDER_NAME, _holds), "DukeMTMC-reID")
     return read_boxes(home, FORMAT.name)
 
 

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from .base import DatasetFormat, ReidDataset
-from .boxes import has_folders, has_market_names, read_boxes
-from .layout import homes, only_home
+from .boxes import find_boxes, has_folders, has_market_names, read_boxes
+from .layout import homes
 from .occluded_duke import FOLDER_NAME as OCCLUDED
 
 FOLDER_NAME = re.compile(r"market[-_ ]?1501([-_ ]v[\d.]+)?", re.IGNORECASE)
@@ -22,7 +22,7 @@ def _recognise(root: Path) -> bool:
 
 
 def _load(root: Path) -> ReidDataset:
-    home = only_home(homes(root, FOLDER_NAME, _holds), root, "Market-1501")
+    home = find_boxes(root, homes(root, FOLDER_NAME, _holds), "Market-1501")
     return read_boxes(home, FORMAT.name)
 
 

@@ -9,8 +9,8 @@ import re
 from pathlib import Path
 
 from .base import DatasetFormat, ReidDataset
-from .boxes import has_folders, read_boxes
-from .layout import homes, only_home
+from .boxes import find_boxes, has_folders, read_boxes
+from .layout import homes
 
 FOLDER_NAME = re.compile(r"occ(luded)?[-_ ]?duke([-_ ]?mtmc)?([-_ ]?reid)?", re.IGNORECASE)
 
@@ -24,9 +24,8 @@ def _recognise(root: Path) -> bool:
 
 
 def _load(root: Path) -> ReidDataset:
-    """A folder of another name is taken too: whoever names the format knows what it is."""
-    found = homes(root, FOLDER_NAME, _holds) or [home for home in [root] if has_folders(home)]
-    return read_boxes(only_home(found, root, "Occluded-Duke"), FORMAT.name)
+    home = find_boxes(root, homes(root, FOLDER_NAME, _holds), "Occluded-Duke")
+    return read_boxes(home, FORMAT.name)
 
 
 FORMAT = DatasetFormat(
@@ -38,9 +37,12 @@ FORMAT = DatasetFormat(
     published={
         "train_images": 15618,
         "train_identities": 702,
+        "train_cameras": 8,
         "query_images": 2210,
         "query_identities": 519,
+        "query_cameras": 8,
         "gallery_images": 17661,
         "gallery_identities": 1110,
+        "gallery_cameras": 8,
     },
 )
