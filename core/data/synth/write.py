@@ -1,0 +1,169 @@
+"""Draws a plan with several processes into a temporary folder and renames it at the end."""
+
+from __future__ import annotations
+
+import csv
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import click
+
+from .attributes import REGION, shown, truth
+from .captions import describe
+from .plan import GALLERY, JUNK, OCCLUDED, QUERY, TRAIN, Plan, Sizes
+from .scene import Shot, World, person_of, render
+from .seeds import Stream, generator
+
+VERSION = 1
+"""Raised whenever the same seed gives other pictures."""
+CHUNK = 24
+
+Record = tuple[str, int, tuple[str, str], dict[str, bool]]
+"""Path, identity, caption and attributes of one picture."""
+
+
+def write_tree(
+    out: Path, world: World, sizes: Sizes, plan: Plan, workers: int | None
+) -> tuple[Mapping[str, int], float]:
+    start = time.monotonic()
+    with _replacing_folder(out) as part:
+        for path in {Path(name).parent for name in [s.path for s in plan.shots] + [b for _, b in plan.links]}:
+            (part / path).mkdir(parents=True, exist_ok=True)
+        records = sorted(_draw_all(part, world, plan.shots, workers or _cores()))
+        for source, name in plan.links:
+            _share(part / source, part / name)
+        counts = _counts(plan, sizes)
+        _write_annotations(part, world, sizes, records, counts)
+    return counts, time.monotonic() - start
+
+
+@contextmanager
+def _replacing_folder(out: Path) -> Iterator[Path]:
+    """Yield a temporary neighbour of `out`; it takes that name only if the block ends well."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
+    try:
+        yield part
+        part.chmod(0o755)
+        part.replace(out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _draw_all(root: Path, world: World, shots: Sequence[Shot], workers: int) -> Iterator[Record]:
+    chunks = [shots[at : at + CHUNK] for at in range(0, len(shots), CHUNK)]
+    draw = partial(_draw_chunk, root, world)
+    bar = click.progressbar(length=len(shots), label="drawing", file=sys.stderr)
+    with bar:
+        for records in _spread(draw, chunks, min(workers, len(chunks))):
+            bar.update(len(records))
+            yield from records
+
+
+def _spread(
+    draw: partial[list[Record]], chunks: list[Sequence[Shot]], workers: int
+) -> Iterable[list[Record]]:
+    if workers == 1:
+        yield from map(draw, chunks)
+        return
+    kind = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
+    with multiprocessing.get_context(kind).Pool(workers, _leave_interrupts_to_parent) as pool:
+        yield from pool.imap_unordered(draw, chunks)
+
+
+def _leave_interrupts_to_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _draw_chunk(root: Path, world: World, shots: Sequence[Shot]) -> list[Record]:
+    return [_draw(root, world, shot) for shot in shots]
+
+
+def _draw(root: Path, world: World, shot: Shot) -> Record:
+    data, visible = render(world, shot)
+    (root / shot.path).write_bytes(data)
+    person = person_of(world, shot.subject)
+    rng = generator(world.seed, Stream.WORDS, shot.subject, shot.camera, shot.index)
+    return shot.path, shot.identity, describe(rng, person, visible), shown(person, visible)
+
+
+def _share(source: Path, name: Path) -> None:
+    """One picture under two names costs its bytes once where the file system can."""
+    try:
+        os.link(source, name)
+    except OSError:
+        shutil.copyfile(source, name)
+
+
+def _counts(plan: Plan, sizes: Sizes) -> dict[str, int]:
+    def of(folder: str, junk: bool = False) -> list[Shot]:
+        return [
+            shot
+            for shot in plan.shots
+            if shot.path.startswith(folder + "/") and (shot.identity == JUNK) == junk
+        ]
+
+    train, query, gallery = of(TRAIN), of(QUERY), of(GALLERY)
+    return {
+        "train_images": len(train),
+        "train_identities": len({shot.identity for shot in train}),
+        "query_images": len(query),
+        "query_identities": len({shot.identity for shot in query}),
+        "gallery_images": len(gallery),
+        "gallery_identities": len({shot.identity for shot in gallery}),
+        "cameras": sizes.cameras,
+        "junk_images": len(of(GALLERY, junk=True)),
+        "occluded_query_images": len(of(OCCLUDED)),
+    }
+
+
+def _write_annotations(
+    root: Path, world: World, sizes: Sizes, records: Sequence[Record], counts: Mapping[str, int]
+) -> None:
+    captions = {path: list(sentences) for path, _, sentences, _ in records}
+    _write_json(root / "captions.json", captions)
+    with (root / "attributes.csv").open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["path", "identity", *REGION])
+        for path, identity, _, facts in records:
+            writer.writerow([path, identity, *(int(facts[name]) for name in REGION)])
+    with (root / "identities.csv").open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["identity", *REGION])
+        for identity in range(1, sizes.identities + 1):
+            facts = truth(person_of(world, identity))
+            writer.writerow([identity, *(int(facts[name]) for name in REGION)])
+    _write_json(
+        root / "synth.json",
+        {
+            "version": VERSION,
+            "seed": world.seed,
+            "options": {
+                "domain": world.domain.name,
+                "height": world.height,
+                "width": world.width,
+                **asdict(sizes),
+            },
+            "counts": dict(counts),
+            "notice": "Synthetic pedestrians, not people: no accuracy on real people follows.",
+        },
+    )
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=1) + "\n")
