@@ -76,5 +76,7 @@ class ModelConfig:
     def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(values) - known):
-            raise ConfigError(f"unknown model settings {unknown}; this version knows {sorted(known)}")
+            raise ConfigError(
+                f"unknown model settings {unknown}; this version knows {sorted(known)}"
+            )
         return cls(**values)

@@ -48,7 +48,7 @@ def _sized(width: int, overrides: dict[str, Any], **settings: Any) -> ModelConfi
 
 @register
 def vit_micro_16(**overrides: Any) -> ModelConfig:
-    """12 narrow blocks (width 128, 2.4 M weights) for demonstrations on a CPU."""
+    """12 narrow blocks (width 128, 2.5 M weights) for demonstrations on a CPU."""
     return _sized(128, overrides)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from timm.layers import PatchEmbed
+from timm.layers.patch_embed import PatchEmbed
 from torch import Tensor, nn
 
 STEM_CHANNELS = 64
@@ -16,12 +16,12 @@ class SplitNorm(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.half = channels // 2
-        self.IN = nn.InstanceNorm2d(self.half, affine=True)
-        self.BN = nn.BatchNorm2d(channels - self.half)
+        self.first = channels // 2
+        self.IN = nn.InstanceNorm2d(self.first, affine=True)
+        self.BN = nn.BatchNorm2d(channels - self.first)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([self.IN(x[:, : self.half]), self.BN(x[:, self.half :])], dim=1)
+        return torch.cat([self.IN(x[:, : self.first]), self.BN(x[:, self.first :])], dim=1)
 
 
 class ConvStem(PatchEmbed):
@@ -30,9 +30,7 @@ class ConvStem(PatchEmbed):
     def __init__(
         self, img_size: tuple[int, int], patch_size: int, embed_dim: int, **settings: Any
     ) -> None:
-        super().__init__(
-            img_size=img_size, patch_size=patch_size, embed_dim=embed_dim, **settings
-        )
+        super().__init__(img_size=img_size, patch_size=patch_size, embed_dim=embed_dim, **settings)
         channels = STEM_CHANNELS
         self.conv = nn.Sequential(
             nn.Conv2d(3, channels, 7, stride=2, padding=3, bias=False),

@@ -6,7 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
-from timm.layers import PatchEmbed
+from timm.layers.patch_embed import PatchEmbed
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn.functional import normalize
@@ -49,14 +49,14 @@ class Backbone(VisionTransformer):
         self.tokens = config.tokens
         self.camera_weight = config.camera_weight
         if config.tokens == "cls-drop-patch":
-            self.pos_embed = nn.Parameter(self.pos_embed[:, 1:].detach().clone())
+            self.pos_embed = nn.Parameter(self.get_parameter("pos_embed")[:, 1:].detach().clone())
         if part_tokens:
             for part in PARTS:
                 self.register_parameter(f"part_token{part}", _token(config.width))
                 self.register_parameter(f"part{part}_pos", _token(config.width))
             self.cls_pos = nn.Parameter(torch.zeros(1, 1, config.width))
         if has_class:
-            nn.init.trunc_normal_(self.cls_token, std=0.02)
+            nn.init.trunc_normal_(self.get_parameter("cls_token"), std=0.02)
         self.sie_embed = None
         if config.cameras:
             self.sie_embed = nn.Parameter(torch.zeros(config.cameras, 1, config.width))
@@ -71,7 +71,8 @@ class Backbone(VisionTransformer):
                     "this model adds a camera embedding; give the camera number of every image"
                 )
             x = x + self.camera_weight * self.sie_embed[cameras]
-        return self.norm(self.blocks(x))
+        normed: Tensor = self.norm(self.blocks(x))
+        return normed
 
     def _pos_embed(self, x: Tensor) -> Tensor:
         if self.tokens == "cls-drop-patch":
@@ -79,13 +80,14 @@ class Backbone(VisionTransformer):
             x = x[:, 1:]
         if self.tokens != "pass":
             return super()._pos_embed(x)
-        leading = [self.cls_token + self.cls_pos]
-        leading += [
-            self.get_parameter(f"part_token{part}") + self.get_parameter(f"part{part}_pos")
-            for part in PARTS
+        tokens = ["cls_token", *(f"part_token{part}" for part in PARTS)]
+        positions = ["cls_pos", *(f"part{part}_pos" for part in PARTS)]
+        leading = [
+            self.get_parameter(token) + self.get_parameter(position)
+            for token, position in zip(tokens, positions, strict=True)
         ]
         first = torch.cat(leading, dim=1).expand(x.shape[0], -1, -1)
-        return torch.cat([first, x + self.pos_embed], dim=1)
+        return torch.cat([first, x + self.get_parameter("pos_embed")], dim=1)
 
 
 class ReidVit(nn.Module):

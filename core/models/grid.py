@@ -1,0 +1,59 @@
+"""Position embeddings: which grid they describe, and how they move to another one."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from ..errors import CheckpointError
+
+Grid = tuple[int, int]
+
+# 256x128, 384x128, 224x224 and 384x384 pixels in patches of 16: what has been published.
+PUBLISHED: tuple[Grid, ...] = ((16, 8), (24, 8), (14, 14), (24, 24))
+_TALLEST = 3.0
+
+
+def infer_grid(patches: int, where: str) -> Grid:
+    """The rows and columns behind a number of patches, when only one answer is sensible."""
+    published = [grid for grid in PUBLISHED if grid[0] * grid[1] == patches]
+    candidates = published or upright_grids(patches)
+    if len(candidates) == 1:
+        return candidates[0]
+    shown = " or ".join(f"{rows}x{columns}" for rows, columns in candidates)
+    if not candidates:
+        raise CheckpointError(
+            f"{where}: pos_embed describes {patches} patches, which is no upright grid; the tensor "
+            "is damaged, or counts other tokens than this layout has"
+        )
+    raise CheckpointError(
+        f"{where}: pos_embed describes {patches} patches, which may be {shown}; "
+        "say which with --source-size HEIGHTxWIDTH, the image size it was trained at"
+    )
+
+
+def upright_grids(patches: int) -> list[Grid]:
+    """Every grid as tall as wide, up to three times as tall, that has so many cells."""
+    pairs = [(patches // columns, columns) for columns in range(1, patches + 1)]
+    return [
+        (rows, columns)
+        for rows, columns in pairs
+        if rows * columns == patches and columns <= rows <= _TALLEST * columns
+    ]
+
+
+def resample(positions: Tensor, leading: int, old: Grid, new: Grid) -> Tensor:
+    """Stretch the patch part bilinearly, as the published fine-tuning does; keep the rest."""
+    first, cells = positions[:, :leading], positions[:, leading:]
+    image = cells.reshape(1, *old, -1).permute(0, 3, 1, 2)
+    stretched = interpolate(image, size=new, mode="bilinear", align_corners=False)
+    return torch.cat([first, stretched.flatten(2).transpose(1, 2)], dim=1)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """`256x128` as height and width."""
+    words = text.lower().split("x")
+    if len(words) != 2 or not all(word.isdigit() and int(word) > 0 for word in words):
+        raise CheckpointError(f"{text!r} is not an image size; write HEIGHTxWIDTH, such as 256x128")
+    return int(words[0]), int(words[1])

@@ -1,0 +1,128 @@
+"""One door for all weights: our files, every known foreign family, hf:// addresses, short names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..errors import CheckpointError
+from ..files import sha256
+from ..preprocess import Preprocess
+from .adapt import Adapted, adapt
+from .config import Fusion, ModelConfig, Tokens
+from .convert import convert
+from .family import Family, Weights, families
+from .hub import fetch, is_remote
+from .infer import infer_config
+from .native import NativeContent, read_header, read_native
+from .published_preprocess import beside
+from .report import ImportReport
+from .safe_load import looks_like_safetensors, read_pickled
+from .strict import fill, listing
+from .unwrap import Branch, unwrap
+from .vit import ReidVit, build
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a file cannot tell, or what should become of its weights."""
+
+    branch: Branch = "teacher"
+    size: tuple[int, int] | None = None
+    source_size: tuple[int, int] | None = None
+    tokens: Tokens | None = None
+    fusion: Fusion | None = None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model ready for use, and the account of where it came from."""
+
+    model: ReidVit
+    config: ModelConfig
+    preprocess: Preprocess
+    report: ImportReport
+    provenance: dict[str, str]
+
+
+AS_IT_IS = ReadOptions()
+
+
+def load_weights(ref: str | Path, options: ReadOptions = AS_IT_IS) -> Loaded:
+    """Load weights of any known kind completely, or raise a CheckpointError that names the keys."""
+    found = fetch(str(ref)) if is_remote(str(ref)) else None
+    path = found.path if found else Path(ref)
+    if path.is_file() and looks_like_safetensors(path):
+        if read_header(path) is not None:
+            return _from_native(path, read_native(path), options)
+        from safetensors.torch import load_file
+
+        payload: object = load_file(path)
+    else:
+        payload = read_pickled(path)
+    origin = found.provenance if found else {}
+    return _from_foreign(path, payload, options, origin)
+
+
+def recognise(weights: Weights) -> Family:
+    """The one family whose layout this is."""
+    matching = [family for family in families() if family.recognise(weights)]
+    if len(matching) == 1:
+        return matching[0]
+    keys = listing(sorted(weights.tensors))
+    if matching:
+        names = " and ".join(family.name for family in matching)
+        raise CheckpointError(f"{weights.where} could be {names}; its first keys are {keys}")
+    known = ", ".join(family.name for family in families())
+    raise CheckpointError(
+        f"{weights.where} is of no known family ({known}); its first keys are {keys}"
+    )
+
+
+def _from_native(path: Path, content: NativeContent, options: ReadOptions) -> Loaded:
+    adapted = adapt(content.tensors, content.config, options.size, options.tokens)
+    model = build(adapted.config)
+    fill(model, adapted.tensors, str(path))
+    report = ImportReport(
+        file=str(path),
+        family="native",
+        title="PersonViT-Edge's own file",
+        config=adapted.config,
+        matched={key: key for key in adapted.tensors},
+        dropped=adapted.dropped,
+        changed=adapted.changed,
+    )
+    preprocess = _sized(content.preprocess, adapted)
+    return Loaded(model.eval(), adapted.config, preprocess, report, content.provenance)
+
+
+def _from_foreign(
+    path: Path, payload: object, options: ReadOptions, origin: dict[str, str]
+) -> Loaded:
+    weights, beside_weights = unwrap(payload, str(path), options.branch)
+    family = recognise(weights)
+    converted = convert(weights, family)
+    config = infer_config(converted, str(path), options.source_size, options.fusion)
+    # The untouched file must fit its own model first: resizing could hide a damaged tensor.
+    fill(build(config), converted.tensors, str(path), converted.original)
+    adapted = adapt(converted.tensors, config, options.size, options.tokens)
+    model = build(adapted.config)
+    fill(model, adapted.tensors, str(path), converted.original)
+    preprocess, note = beside(path, family)
+    report = ImportReport(
+        file=str(path),
+        family=family.name,
+        title=family.title,
+        config=adapted.config,
+        matched={file_key: own for own, file_key in converted.originals.items()},
+        dropped=(*beside_weights, *converted.dropped, *adapted.dropped),
+        changed=(*converted.changed, *adapted.changed),
+        notes=(note,) if note else (),
+    )
+    provenance = {"file": path.name, "sha256": sha256(path), "family": family.name, **origin}
+    return Loaded(model.eval(), adapted.config, _sized(preprocess, adapted), report, provenance)
+
+
+def _sized(preprocess: Preprocess, adapted: Adapted) -> Preprocess:
+    config = adapted.config
+    return replace(preprocess, height=config.height_px, width=config.width_px)
