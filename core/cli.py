@@ -5,7 +5,9 @@ from __future__ import annotations
 from .command import CommandGroup
 from .data.check import CheckOptions, check
 from .data.stats import StatsOptions, stats
+from .data.synth import SynthOptions, synth
 
 main = CommandGroup("personvit-data", "Look at, check and make data sets of person crops.")
 main.command("check", CheckOptions)(check)
 main.command("stats", StatsOptions)(stats)
+main.command("synth", SynthOptions)(synth)

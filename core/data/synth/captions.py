@@ -20,7 +20,7 @@ def describe(rng: np.random.Generator, person: Person, visible: Visible) -> tupl
     details = _details(person, visible)
     if not details:
         return first, str(rng.choice(("Little else can be seen.", "The rest is hidden.")))
-    opening = str(rng.choice(("The person has", "One can see", "There is also")))
+    opening = str(rng.choice(("The person has", "One can see", "The crop shows")))
     return first, f"{opening} {_join(details)}."
 
 
