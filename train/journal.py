@@ -1,0 +1,87 @@
+"""What a run tells while it goes on: a bar, lines of JSON, and TensorBoard where it is there."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import click
+
+
+def say(sentence: str) -> None:
+    """A line for the person at the terminal; results go to stdout, this does not."""
+    click.echo(sentence, err=True)
+
+
+class Journal:
+    """Open for one run. A process that does not lead keeps a silent one."""
+
+    def __init__(self, folder: Path, total_steps: int, start: int, quiet: bool) -> None:
+        self.quiet = quiet
+        if quiet:
+            return
+        path = folder / "log.jsonl"
+        _cut_after(path, start)
+        self._file = path.open("a", encoding="utf-8")
+        self._board = _board(folder / "tensorboard", start)
+        self._bar = click.progressbar(
+            length=total_steps, label="training", show_pos=True, file=sys.stderr
+        )
+        self._bar.update(start)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.quiet:
+            return
+        self._bar.render_finish()
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+    def advance(self) -> None:
+        if not self.quiet:
+            self._bar.update(1)
+
+    def write(self, step: int, **facts: Any) -> None:
+        if self.quiet:
+            return
+        self._file.write(json.dumps({"step": step, **facts}) + "\n")
+        self._file.flush()
+        if self._board is not None:
+            for name, value in facts.items():
+                if isinstance(value, float):
+                    self._board.add_scalar(f"train/{name}", value, step)
+
+
+def _cut_after(path: Path, step: int) -> None:
+    """Drop what a lost stretch of the run wrote, so that every step is logged once."""
+    if not path.exists():
+        return
+    kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _until(line, step)]
+    path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+
+
+def _until(line: str, step: int) -> bool:
+    try:
+        return int(json.loads(line)["step"]) <= step
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _board(folder: Path, start: int) -> Any:
+    if find_spec("tensorboard") is None:
+        return None
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder), purge_step=start + 1)  # type: ignore[no-untyped-call]

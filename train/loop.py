@@ -1,0 +1,189 @@
+"""The epochs of a run: what happens between two steps, and what is kept for the next start."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..core.errors import UserError
+from .checkpoints import Checkpoints, Payload
+from .distributed import World
+from .journal import Journal
+from .loader import BatchLoader
+from .optimiser import set_rates
+from .schedule import CosineSchedule
+from .step import Losses, Stepper
+from .stopping import StopRequest, TrainingStopped
+
+NAMES = ("loss", "identity_loss", "triplet_loss", "accuracy")
+
+
+class TrainingDiverged(UserError):
+    """The loss is not a number any more."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """The next batch to take, and how many steps lie behind. Epochs count from 1."""
+
+    epoch: int = 1
+    batch: int = 0
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How often a run is written down."""
+
+    save_every_epochs: int = 1
+    save_every_steps: int = 0
+    log_every: int = 20
+
+
+@dataclass
+class Means:
+    """Running sums on the device; reading them is the only wait for a GPU."""
+
+    sums: Tensor
+    count: int = 0
+
+    def add(self, losses: Losses) -> None:
+        seen = (losses.total.detach(), losses.identity, losses.triplet, losses.accuracy)
+        self.sums += torch.stack(seen)
+        self.count += 1
+
+    def read(self) -> dict[str, float]:
+        values = (self.sums / max(self.count, 1)).tolist()
+        return dict(zip(NAMES, values, strict=True))
+
+    def clear(self) -> None:
+        self.sums.zero_()
+        self.count = 0
+
+    def state(self) -> dict[str, Any]:
+        return {"sums": self.sums.cpu(), "count": self.count}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.sums.copy_(state["sums"])
+        self.count = state["count"]
+
+
+@dataclass
+class Run:
+    """One training run, from wherever it stands to its last epoch."""
+
+    stepper: Stepper
+    loader: BatchLoader
+    schedule: CosineSchedule
+    world: World
+    checkpoints: Checkpoints
+    habits: Habits
+    stop: StopRequest
+    position: Position = Position()
+    seconds: float = 0.0
+    """Spent in training steps, all sittings together."""
+    epoch_means: Means = field(init=False)
+    log_means: Means = field(init=False)
+
+    def __post_init__(self) -> None:
+        device = self.world.device
+        self.epoch_means = Means(torch.zeros(len(NAMES), device=device))
+        self.log_means = Means(torch.zeros(len(NAMES), device=device))
+
+    def to_the_end(self, journal: Journal) -> None:
+        while self.position.epoch <= self.schedule.epochs:
+            self._epoch(journal)
+
+    def _epoch(self, journal: Journal) -> None:
+        epoch, start = self.position.epoch, self.position.batch
+        count = len(self.loader.batches(epoch))
+        crops, seconds_before = 0, self.seconds
+        began = time.monotonic()
+        self.stepper.model.train()
+        for number, batch in enumerate(self.loader.epoch(epoch, start), start):
+            optimiser = self.stepper.optimiser
+            rate = set_rates(optimiser, self.schedule, epoch, number / count)
+            losses = self.stepper(batch.to(self.world.device))
+            self.epoch_means.add(losses)
+            self.log_means.add(losses)
+            self.position = Position(epoch, number + 1, self.position.step + 1)
+            self.seconds = seconds_before + time.monotonic() - began
+            crops += self.stepper.recipe.batch_size
+            self._after_step(journal, rate)
+        means = self._checked(self.epoch_means)
+        speed = crops / max(time.monotonic() - began, 1e-9)
+        journal.write(self.position.step, epoch=epoch, **means, crops_per_second=speed)
+        self._next_epoch()
+
+    def _after_step(self, journal: Journal, rate: float) -> None:
+        step = self.position.step
+        journal.advance()
+        if step % self.habits.log_every == 0:
+            means = self._checked(self.log_means)
+            journal.write(step, learning_rate=rate, **means)
+            self.log_means.clear()
+        if self.habits.save_every_steps and step % self.habits.save_every_steps == 0:
+            self.save()
+        if self.world.any(self.stop.made):
+            self.save()
+            raise TrainingStopped(
+                f"stopped as asked after step {step} (epoch {self.position.epoch}), which is "
+                f"saved in {self.checkpoints.folder}; the same command with --resume goes on"
+            )
+
+    def _next_epoch(self) -> None:
+        done = self.position.epoch
+        self.epoch_means.clear()
+        self.position = Position(done + 1, 0, self.position.step)
+        if done % self.habits.save_every_epochs == 0 or done == self.schedule.epochs:
+            self.save()
+
+    def _checked(self, means: Means) -> dict[str, float]:
+        values = means.read()
+        if not math.isfinite(values["loss"]):
+            raise TrainingDiverged(
+                f"the loss became {values['loss']} by step {self.position.step} (epoch "
+                f"{self.position.epoch}); earlier checkpoints in {self.checkpoints.folder} are "
+                "untouched. Lower optimiser.lr, lengthen schedule.warmup_epochs, set "
+                "optimiser.clip_norm or use --amp off, and start again with another -o"
+            )
+        return values
+
+    def save(self) -> None:
+        self._checked(self.epoch_means)
+        if self.world.leads:
+            at = self.position
+            facts = {"epoch": at.epoch, "batch": at.batch}
+            self.checkpoints.save(at.step, self._payload(), facts)
+        self.world.wait()
+
+    def _payload(self) -> Payload:
+        at, stepper = self.position, self.stepper
+        return {
+            "position": [at.epoch, at.batch, at.step],
+            "model": stepper.model.state_dict(),
+            "optimiser": stepper.optimiser.state_dict(),
+            "seconds": self.seconds,
+            "scaler": stepper.scaler.state_dict(),
+            "epoch_means": self.epoch_means.state(),
+            "log_means": self.log_means.state(),
+            # Every draw of ours is keyed; this is for layers that use PyTorch's own generator.
+            "torch_random": torch.get_rng_state(),
+        }
+
+    def restore(self, payload: Payload) -> None:
+        """Stand where the payload was saved."""
+        stepper = self.stepper
+        stepper.model.load_state_dict(payload["model"])
+        stepper.optimiser.load_state_dict(payload["optimiser"])
+        stepper.scaler.load_state_dict(payload["scaler"])
+        self.epoch_means.restore(payload["epoch_means"])
+        self.log_means.restore(payload["log_means"])
+        torch.set_rng_state(payload["torch_random"])
+        self.position = Position(*payload["position"])
+        self.seconds = payload["seconds"]

@@ -1,0 +1,118 @@
+"""A fine-tuning recipe: every number of the loop, checked before anything is loaded."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Input(_Section):
+    """What the network sees. Without a size, the weights' own is kept."""
+
+    height: Annotated[int, Field(ge=16, le=1024)] | None = None
+    width: Annotated[int, Field(ge=16, le=1024)] | None = None
+    train_filter: Literal["bicubic", "bilinear"] = "bicubic"
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Input:
+        if (self.height is None) != (self.width is None):
+            raise ValueError("give both height and width, or neither")
+        return self
+
+
+class BatchShape(_Section):
+    """P identities with K crops each."""
+
+    identities: Annotated[int, Field(ge=2)] = 16
+    images: Annotated[int, Field(ge=2)] = 4
+
+
+class Augment(_Section):
+    flip: Fraction = 0.5
+    pad: Annotated[int, Field(ge=0, le=64)] = 10
+    erase: Fraction = 0.5
+    erase_area: tuple[Positive, Positive] = (0.02, 1 / 3)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Augment:
+        low, high = self.erase_area
+        if not low <= high < 1:
+            raise ValueError("erase_area is [smallest, largest] share of the image, below 1")
+        return self
+
+
+class ModelSettings(_Section):
+    """What training changes in the model; the rest comes with the weights."""
+
+    drop_path: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    neck_feature: Literal["before", "after"] | None = None
+
+
+class Loss(_Section):
+    identity_weight: NotNegative = 1.0
+    triplet_weight: NotNegative = 1.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    triplet_margin: NotNegative | None = None
+    """None is the soft margin."""
+
+    @model_validator(mode="after")
+    def _something_to_learn(self) -> Loss:
+        if not self.identity_weight and not self.triplet_weight:
+            raise ValueError("identity_weight and triplet_weight are both 0: nothing to learn from")
+        return self
+
+
+class OptimiserSettings(_Section):
+    name: Literal["sgd", "adamw"] = "sgd"
+    lr: Positive = 4e-4
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    weight_decay: NotNegative = 1e-4
+    bias_weight_decay: NotNegative = 1e-4
+    bias_lr_factor: Positive = 2.0
+    clip_norm: Positive | None = None
+
+
+class Schedule(_Section):
+    epochs: Annotated[int, Field(ge=1)] = 120
+    warmup_epochs: NotNegative = 20.0
+    warmup_start: Fraction = 0.01
+    floor: Fraction = 0.002
+    per: Literal["epoch", "step"] = "epoch"
+
+    @model_validator(mode="after")
+    def _warmup_fits(self) -> Schedule:
+        if self.warmup_epochs > self.epochs:
+            raise ValueError(
+                f"warmup_epochs ({self.warmup_epochs:g}) is longer than epochs ({self.epochs})"
+            )
+        return self
+
+
+class Recipe(_Section):
+    """The published PersonViT recipe, as far as a file does not say otherwise."""
+
+    title: str = ""
+    input: Input = Input()
+    batch: BatchShape = BatchShape()
+    augment: Augment = Augment()
+    model: ModelSettings = ModelSettings()
+    loss: Loss = Loss()
+    optimiser: OptimiserSettings = OptimiserSettings()
+    schedule: Schedule = Schedule()
+
+    @property
+    def batch_size(self) -> int:
+        return self.batch.identities * self.batch.images
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.model_dump(mode="json")

@@ -1,0 +1,107 @@
+"""What a run is, in its folder: the facts that a resumed one must share."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..core.errors import ConfigError
+from ..core.files import write_atomically
+
+NAME = "run.json"
+SCHEMA = 1
+MUST_MATCH = ("start", "recipe", "seed", "amp", "data", "config", "preprocess", "processes")
+SHOULD_MATCH = ("threads", "machine", "torch", "compile")
+
+Facts = dict[str, Any]
+
+
+def machine() -> dict[str, Any]:
+    """Where it ran, in the words a reader of the result needs."""
+    facts = {
+        "processor": _processor(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+    }
+    if torch.cuda.is_available():
+        facts["gpu"] = torch.cuda.get_device_name()
+    return facts
+
+
+def claim(folder: Path, facts: Facts, resume: bool) -> list[str]:
+    """Take the folder for this run; returns what a resumed run does differently, in sentences."""
+    path = folder / NAME
+    if not resume:
+        refuse_used(folder)
+        write_atomically(path, json.dumps({"schema": SCHEMA, **facts}, indent=2) + "\n")
+        return []
+    if not path.is_file():
+        raise ConfigError(f"nothing to resume in {folder}: it has no {NAME}; leave out --resume")
+    before = _read(path)
+    changed = [name for name in MUST_MATCH if _plain(facts[name]) != before.get(name)]
+    if changed:
+        raise ConfigError(
+            f"{folder} was started with "
+            + "; ".join(
+                _difference(name, before.get(name), _plain(facts[name])) for name in changed
+            )
+            + ". Resume with the same settings, or start anew with another -o"
+        )
+    return [
+        f"resuming with another {name} than before ({before.get(name)}, now {facts[name]}): "
+        "the result may differ in the last digits from an uninterrupted run"
+        for name in SHOULD_MATCH
+        if _plain(facts[name]) != before.get(name)
+    ]
+
+
+def refuse_used(folder: Path) -> None:
+    if folder.is_file():
+        raise ConfigError(f"{folder} is a file; -o takes a folder for the run")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ConfigError(
+            f"{folder} is not empty; give another -o, or --resume to go on with the run in it"
+        )
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as problem:
+        raise ConfigError(f"{path} is damaged ({problem}); start anew with another -o") from None
+    if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
+        raise ConfigError(f"{path} is of another version; start anew with another -o")
+    return facts
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def _difference(name: str, before: Any, now: Any) -> str:
+    if isinstance(before, dict) and isinstance(now, dict):
+        parts = [
+            _difference(f"{name}.{key}", before.get(key), now.get(key))
+            for key in sorted({*before, *now})
+            if before.get(key) != now.get(key)
+        ]
+        return "; ".join(parts)
+    if name == "data":
+        return "another list of training crops"
+    return f"{name}={before!r} (now {now!r})"
+
+
+def _processor() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return platform.processor() or "unknown"
+    names = [line.split(":", 1)[1].strip() for line in text.splitlines() if "model name" in line]
+    return names[0] if names else platform.processor() or "unknown"

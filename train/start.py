@@ -1,0 +1,88 @@
+"""The model a run starts from: weights of any family, or an architecture drawn at random."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..core.errors import ConfigError
+from ..core.models.config import ModelConfig
+from ..core.models.registry import config_of, names
+from ..core.models.vit import ReidVit, build
+from ..core.preprocess import Preprocess
+from .recipe import Recipe
+
+if TYPE_CHECKING:
+    from ..core.models.weights import Loaded
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the weights come from, before they are given a classifier for this data set."""
+
+    config: ModelConfig
+    preprocess: Preprocess
+    loaded: Loaded | None
+    sentence: str
+    provenance: dict[str, str]
+
+
+def origin(ref: str, recipe: Recipe) -> Origin:
+    """Find the weights and settle the input size."""
+    size = _size(recipe)
+    if ref in names():
+        config = config_of(ref, **size)
+        preprocess = Preprocess(height=config.height_px, width=config.width_px)
+        sentence = f"{ref}: no weights given, so it starts from random numbers"
+        return Origin(config, preprocess, None, sentence, {"start": f"random {ref}"})
+    from ..core.models.weights import ReadOptions, load_weights
+
+    asked = (size["height_px"], size["width_px"]) if size else None
+    loaded = load_weights(ref, ReadOptions(size=asked))
+    config = loaded.config
+    sentence = f"{ref}: {config.width} wide, {config.depth} blocks, {config.tokens} tokens"
+    return Origin(config, loaded.preprocess, loaded, sentence, {"start": ref, **loaded.provenance})
+
+
+def training_preprocess(start: Origin, recipe: Recipe) -> Preprocess:
+    """As the weights say, but resized with the recipe's training filter."""
+    return replace(start.preprocess, filter=recipe.input.train_filter)
+
+
+def training_config(start: Origin, recipe: Recipe, classes: int) -> ModelConfig:
+    """The weights' configuration with what training needs: a neck, classes, drop path."""
+    changes: dict[str, Any] = {"classes": classes, "drop_path": recipe.model.drop_path}
+    if start.config.neck == "none":
+        changes["neck"] = "single"
+    if recipe.model.neck_feature is not None:
+        changes["neck_feature"] = recipe.model.neck_feature
+    return replace(start.config, **changes)
+
+
+def starting_model(start: Origin, config: ModelConfig, seed: int) -> ReidVit:
+    """Draw the model, then put the weights in; only the classifier (and a new neck) stay drawn."""
+    torch.manual_seed(seed)
+    model = build(config)
+    if start.loaded is None:
+        return model
+    given = {
+        name: value
+        for name, value in start.loaded.model.state_dict().items()
+        if not name.startswith("classifier.")
+    }
+    missing, unexpected = model.load_state_dict(given, strict=False)
+    allowed = ("classifier.", "bottleneck") if start.config.neck == "none" else ("classifier.",)
+    missing = [name for name in missing if not name.startswith(allowed)]
+    if missing or unexpected:
+        raise ConfigError(
+            f"the weights lack {missing} and have {unexpected}: not this architecture"
+        )
+    return model
+
+
+def _size(recipe: Recipe) -> dict[str, int]:
+    if recipe.input.height is None or recipe.input.width is None:
+        return {}
+    return {"height_px": recipe.input.height, "width_px": recipe.input.width}

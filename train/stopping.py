@@ -1,0 +1,47 @@
+"""Stopping when asked: the step at hand is finished and saved first."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from ..core.errors import PersonvitError
+
+
+class TrainingStopped(PersonvitError):
+    """Training was asked to stop (SIGTERM or Ctrl-C) and can be resumed."""
+
+    exit_code = 130
+
+
+class StopRequest:
+    """Becomes true at the first signal; a second Ctrl-C interrupts at once."""
+
+    def __init__(self) -> None:
+        self.made = False
+
+    def note(self, number: int, frame: FrameType | None) -> None:
+        if self.made and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.made = True
+
+
+@contextmanager
+def watching() -> Iterator[StopRequest]:
+    """Note signals while the block runs. Only the main thread may; elsewhere nothing is noted."""
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    before: dict[signal.Signals, Any] = {
+        number: signal.signal(number, request.note) for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
