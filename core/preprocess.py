@@ -179,12 +179,11 @@ def _taps(
     source: int, target: int, filter: Filter
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """For each target pixel the source pixels it reads and their weights."""
-    centre = (np.arange(target) + 0.5) * (source / target)
+    odd = 2 * np.arange(target, dtype=np.int64) + 1
     if filter in ("nearest", "box"):
-        pixel = np.minimum(np.floor(centre).astype(np.int64), source - 1)
-        return pixel[:, None], np.ones((target, 1))
+        return (odd * source // (2 * target))[:, None], np.ones((target, 1))
     reach, kernel = _KERNELS[filter]
-    point = centre - 0.5
+    point = odd * source / (2 * target) - 0.5
     index = np.floor(point).astype(np.int64)[:, None] + np.arange(1 - reach, reach + 1)
     weight = kernel(np.abs(point[:, None] - index))
     weight /= weight.sum(axis=1, keepdims=True)
