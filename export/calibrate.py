@@ -1,0 +1,122 @@
+"""Measures the range of every tensor to be quantised on real crops, through NVIDIA's modelopt."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..core.errors import CalibrationError
+from ..core.models.vit import ReidVit
+from .recipe import Recipe
+from .scales import LinearScale, Scales
+from .smoothing import FOLDABLE, fold
+
+Batches = Callable[[], Iterable[Tensor]]
+"""Makes a fresh pass over the normalised calibration crops; called once or twice."""
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """The model to write (smoothing folded in, otherwise equal) and the ranges of its layers."""
+
+    model: ReidVit
+    scales: Scales
+
+
+def calibrate(model: ReidVit, batches: Batches, recipe: Recipe) -> Calibrated:
+    """Ranges for every layer that the recipe quantises."""
+    layers = sorted(recipe.int8_layers(model.config))
+    ready = _smoothed(model, batches, layers, recipe.smooth) if recipe.smooth else model
+    histogram = recipe.calibration != "max"
+    observed = _observe(ready, batches, _settings(layers, histogram), "max")
+    return Calibrated(
+        ready, {layer: _scale(_linear(observed, layer), layer, recipe) for layer in layers}
+    )
+
+
+def _smoothed(model: ReidVit, batches: Batches, layers: list[str], alpha: float) -> ReidVit:
+    foldable = [layer for layer in layers if layer.endswith(FOLDABLE)]
+    method = {"method": "smoothquant", "alpha": alpha}
+    observed = _observe(model, batches, _settings(foldable, False), method)
+    factors = {
+        layer: _linear(observed, layer).input_quantizer.pre_quant_scale.detach().clone()
+        for layer in foldable
+    }
+    return fold(model, factors)
+
+
+def _settings(layers: list[str], histogram: bool) -> list[dict[str, Any]]:
+    """modelopt's own presets name layers by pattern and skip some silently; this list is exact."""
+    rows: list[dict[str, Any]] = [{"quantizer_name": "*", "enable": False}]
+    calibrator = {"calibrator": "histogram"} if histogram else {}
+    for layer in layers:
+        name = f"backbone.{layer}"
+        rows += [
+            {
+                "quantizer_name": f"{name}.input_quantizer",
+                "cfg": {"num_bits": 8, "axis": None, **calibrator},
+            },
+            {"quantizer_name": f"{name}.weight_quantizer", "cfg": {"num_bits": 8, "axis": 0}},
+        ]
+    return rows
+
+
+def _observe(
+    model: ReidVit, batches: Batches, settings: list[dict[str, Any]], method: str | dict[str, Any]
+) -> nn.Module:
+    with _quiet():
+        import modelopt.torch.quantization as mtq
+        from modelopt.torch.quantization.model_calib import enable_stats_collection
+
+        def loop(quantised: nn.Module) -> None:
+            for batch in batches():
+                quantised(batch)
+
+        histogram = any("calibrator" in row.get("cfg", {}) for row in settings)
+        config = {"quant_cfg": settings, "algorithm": None if histogram else method}
+        with torch.no_grad():
+            quantised: nn.Module = mtq.quantize(copy.deepcopy(model).eval(), config, loop)
+            if histogram:
+                enable_stats_collection(quantised)
+                loop(quantised)
+    return quantised
+
+
+def _linear(observed: nn.Module, layer: str) -> Any:
+    return observed.get_submodule(f"backbone.{layer}")
+
+
+def _scale(linear: Any, layer: str, recipe: Recipe) -> LinearScale:
+    weight = linear.weight.detach().abs().flatten(1).amax(dim=1).float().numpy()
+    amax = _activation_amax(linear.input_quantizer, recipe)
+    if not np.isfinite(amax) or amax <= 0:
+        raise CalibrationError(
+            f"the input of {layer} was {'never seen' if amax <= 0 else 'not finite'} during "
+            "calibration; the crops or the weights are not what this model expects"
+        )
+    return LinearScale(activation=amax, weight=np.maximum(weight, np.finfo(np.float32).tiny))
+
+
+def _activation_amax(quantizer: Any, recipe: Recipe) -> float:
+    if recipe.calibration == "max":
+        return float(quantizer.amax)
+    options = {"percentile": recipe.percentile} if recipe.calibration == "percentile" else {}
+    with _quiet():
+        return float(quantizer._calibrator.compute_amax(recipe.calibration, **options))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """modelopt talks on stdout and warns about GPUs; neither is news to our user."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
