@@ -1,9 +1,9 @@
 """Exact distances: no block shape, thread count or BLAS library can change a rank.
 
 Embeddings are rounded once to a grid of integers (held in float64) whose norms stay below 2**26,
-2**25 under the Euclidean metric. By Cauchy and Schwarz every partial sum of every inner product is
-then an integer below 2**53, which float64 holds exactly: additions never round, so their order
-cannot matter. The grid is finer than the rounding of a float32 matrix product: 2**-26 of the norm.
+or 2**25 where squared distances are wanted. By Cauchy and Schwarz every partial sum of every inner
+product is then an integer below 2**53, which float64 holds exactly: additions never round, so
+their order cannot matter. The grid, 2**-26 of the norm, is finer than what a float32 product loses.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ..errors import DataError
 
 Metric = Literal["cosine", "euclidean"]
 
-_COSINE_BITS = 26
-_EUCLIDEAN_BITS = 25
+_INNER_BITS = 26
+_SQUARE_BITS = 25
 _ROWS_AT_ONCE = 4096
 _LARGEST_NORM = 1e100
 
@@ -36,16 +36,14 @@ class ExactDistances:
     def __init__(
         self, query: NDArray[np.floating], gallery: NDArray[np.floating], metric: Metric
     ) -> None:
-        check_embeddings(query, "query")
-        check_embeddings(gallery, "gallery")
-        if query.shape[1] != gallery.shape[1]:
-            raise DataError(
-                f"query embeddings have {query.shape[1]} values and gallery embeddings "
-                f"{gallery.shape[1]}; embed both with the same model"
-            )
-        scale = None if metric == "cosine" else _common_scale(query, gallery)
-        self._query = -to_grid(query, "query", scale)
-        self._gallery = to_grid(gallery, "gallery", scale)
+        _check_both(query, gallery)
+        if metric == "cosine":
+            self._query = -_unit_grid(query, "query", _INNER_BITS)
+            self._gallery = _unit_grid(gallery, "gallery", _INNER_BITS)
+        else:
+            scale = _common_scale(query, gallery)
+            self._query = -_scaled_grid(query, scale)
+            self._gallery = _scaled_grid(gallery, scale)
         self._offset = None
         if metric == "euclidean":
             self._query *= 2
@@ -58,17 +56,20 @@ class ExactDistances:
         return block
 
 
-def to_grid(
-    vectors: NDArray[np.floating], name: str = "the", scale: float | None = None
+def shared_grid(
+    query: NDArray[np.floating], gallery: NDArray[np.floating], metric: Metric
 ) -> Float64:
-    """Integers in float64: the unit vectors times 2**26, or with `scale` the vectors times that."""
-    grid = np.empty(vectors.shape, dtype=np.float64)
-    for start in range(0, len(vectors), _ROWS_AT_ONCE):
-        rows = grid[start : start + _ROWS_AT_ONCE]
-        rows[...] = vectors[start : start + _ROWS_AT_ONCE]
-        rows *= _unit_factors(rows, name, start) if scale is None else scale
-        np.rint(rows, out=rows)
-    return grid
+    """Queries, then gallery, on one grid that is coarse enough for exact squared distances."""
+    _check_both(query, gallery)
+    if metric == "cosine":
+        parts = [
+            _unit_grid(query, "query", _SQUARE_BITS),
+            _unit_grid(gallery, "gallery", _SQUARE_BITS),
+        ]
+    else:
+        scale = _common_scale(query, gallery)
+        parts = [_scaled_grid(query, scale), _scaled_grid(gallery, scale)]
+    return np.concatenate(parts)
 
 
 def squared_norms(vectors: Float64) -> Float64:
@@ -93,7 +94,34 @@ def check_embeddings(vectors: NDArray[np.floating], name: str) -> None:
             )
 
 
-def _unit_factors(rows: Float64, name: str, start: int) -> Float64:
+def _check_both(query: NDArray[np.floating], gallery: NDArray[np.floating]) -> None:
+    check_embeddings(query, "query")
+    check_embeddings(gallery, "gallery")
+    if query.shape[1] != gallery.shape[1]:
+        raise DataError(
+            f"query embeddings have {query.shape[1]} values and gallery embeddings "
+            f"{gallery.shape[1]}; embed both with the same model"
+        )
+
+
+def _unit_grid(vectors: NDArray[np.floating], name: str, bits: int) -> Float64:
+    grid = np.empty(vectors.shape, dtype=np.float64)
+    for start in range(0, len(vectors), _ROWS_AT_ONCE):
+        rows = grid[start : start + _ROWS_AT_ONCE]
+        rows[...] = vectors[start : start + _ROWS_AT_ONCE]
+        _normalise(rows, name, start)
+        rows *= 2.0**bits
+        np.rint(rows, out=rows)
+    return grid
+
+
+def _scaled_grid(vectors: NDArray[np.floating], scale: float) -> Float64:
+    grid = vectors.astype(np.float64)
+    grid *= scale
+    return np.rint(grid, out=grid)
+
+
+def _normalise(rows: Float64, name: str, start: int) -> None:
     largest = np.abs(rows).max(axis=1, keepdims=True)
     if not largest.all():
         row = start + int(np.argmin(largest))
@@ -101,20 +129,15 @@ def _unit_factors(rows: Float64, name: str, start: int) -> Float64:
             f"the {name} embedding in row {row} is all zeros, so its cosine to anything is "
             "undefined; look at the image it came from, or rank with the Euclidean metric"
         )
-    exponents = np.frexp(largest)[1]
-    np.ldexp(rows, -exponents, out=rows)
-    norms = np.sqrt((rows * rows).sum(axis=1, keepdims=True))
-    factors: Float64 = 2.0**_COSINE_BITS / norms
-    return factors
+    np.ldexp(rows, -np.frexp(largest)[1], out=rows)
+    rows /= np.sqrt((rows * rows).sum(axis=1, keepdims=True))
 
 
 def _common_scale(query: NDArray[np.floating], gallery: NDArray[np.floating]) -> float:
     """A power of two, so that scaling rounds nothing."""
     norm = max(_largest_norm(query, "query"), _largest_norm(gallery, "gallery"))
     return (
-        1.0
-        if norm == 0
-        else 2.0 ** (_EUCLIDEAN_BITS - int(np.frexp(max(norm, 1 / _LARGEST_NORM))[1]))
+        1.0 if norm == 0 else 2.0 ** (_SQUARE_BITS - int(np.frexp(max(norm, 1 / _LARGEST_NORM))[1]))
     )
 
 

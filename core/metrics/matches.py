@@ -55,6 +55,12 @@ class Matches:
                     "one camera for each, in the same order"
                 )
 
+    def without_unknown(self) -> Matches:
+        """The same queries on a gallery that lacks the images of unknown identity."""
+        known = self._gallery_ids != UNKNOWN
+        gallery = self._gallery_ids[known], self._gallery_cams[known]
+        return Matches(self._query_ids, gallery[0], self._query_cams, gallery[1])
+
     def of(self, query: int) -> tuple[Int64, Int64]:
         """The matches and the junk of one query."""
         if self._query_ids[query] in (UNKNOWN, DISTRACTOR):

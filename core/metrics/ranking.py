@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..errors import ConfigError, DataError
 from .exact import ExactDistances, Metric
 from .matches import Int64, Labels, Matches
+from .reranking import RerankedDistances, Reranking
 
 _BLOCK_VALUES = 24_000_000
 _MOST_ROWS = 512
@@ -55,12 +56,20 @@ def rank_positives(
     gallery_cams: Labels,
     *,
     metric: Metric = "cosine",
+    rerank: Reranking | None = None,
     tile: int | None = None,
 ) -> RankedPositives:
     """Rank from embeddings, `tile` queries at a time; the result does not depend on `tile`."""
     matches = Matches(query_ids, gallery_ids, query_cams, gallery_cams)
     matches.expect(len(query), len(gallery), "embeddings")
-    distances = ExactDistances(query, gallery, metric)
+    if len(matches.unknown):
+        gallery = np.delete(gallery, matches.unknown, axis=0)
+        matches = matches.without_unknown()
+    distances: ExactDistances | RerankedDistances = (
+        RerankedDistances(query, gallery, rerank, metric)
+        if rerank and len(query)
+        else ExactDistances(query, gallery, metric)
+    )
     return rank_blocks(
         (distances.rows(start, stop) for start, stop in tiles(*matches.shape, tile)), matches
     )

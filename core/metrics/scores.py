@@ -16,6 +16,7 @@ from .cmc import cmc_curve
 from .exact import Metric
 from .matches import Labels
 from .ranking import RankedPositives, rank_positives
+from .reranking import Reranking
 
 CMC_LENGTH = 50
 
@@ -88,8 +89,9 @@ def evaluate(
     gallery_cams: Labels,
     *,
     metric: Metric = "cosine",
+    rerank: Reranking | None = None,
     tile: int | None = None,
 ) -> RetrievalScores:
     """Rank and score embeddings; see `rank_positives` for the arguments."""
     labels = (query_ids, gallery_ids, query_cams, gallery_cams)
-    return score(rank_positives(query, gallery, *labels, metric=metric, tile=tile))
+    return score(rank_positives(query, gallery, *labels, metric=metric, rerank=rerank, tile=tile))

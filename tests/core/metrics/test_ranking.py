@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from personvit.core.errors import ConfigError, DataError
 from personvit.core.metrics.exact import ExactDistances
 from personvit.core.metrics.ranking import from_distances, rank_positives

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from personvit.core.errors import DataError
 from personvit.core.metrics.catalogue import metrics
 from personvit.core.metrics.ranking import from_distances, rank_positives
