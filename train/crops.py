@@ -53,7 +53,8 @@ class TrainingCrops:
 
     def read(self, index: int) -> NDArray[np.uint8]:
         if self.pixels is not None:
-            return self.pixels[index]
+            kept: NDArray[np.uint8] = self.pixels[index]
+            return kept
         return resized(self.root, self.samples[index], self.preprocess)
 
 
@@ -80,9 +81,9 @@ def labels_of(samples: Iterable[Sample]) -> NDArray[np.int64]:
     return np.unique(identities, return_inverse=True)[1].astype(np.int64)
 
 
-def camera_rows(dataset: ReidDataset) -> dict[int, int]:
+def camera_rows(training: tuple[Sample, ...]) -> dict[int, int]:
     """Rows of a camera embedding, in the order of the training cameras' numbers."""
-    return {int(camera): row for row, camera in enumerate(np.unique(cameras(dataset.train)))}
+    return {int(camera): row for row, camera in enumerate(np.unique(cameras(training)))}
 
 
 def resized(root: Path, sample: Sample, preprocess: Preprocess) -> NDArray[np.uint8]:

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
+from torch.autograd.function import FunctionCtx
 
 from ..core.errors import ConfigError, EnvironmentMismatch
 
@@ -89,13 +90,13 @@ class _Gather(torch.autograd.Function):
     """Rows of all processes in rank order; the gradient of the own rows comes back."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, rows: Tensor) -> Tensor:
         parts = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
         dist.all_gather(parts, rows.contiguous())
         return torch.cat(parts)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+    def backward(ctx: FunctionCtx, *grads: Tensor) -> Tensor:
         return grads[0].chunk(dist.get_world_size())[dist.get_rank()]
 
 
@@ -103,7 +104,7 @@ def gather_rows(rows: Tensor, world: World) -> Tensor:
     """A differentiable gather; every process must then compute the same loss from its result."""
     if not world.shared:
         return rows
-    gathered: Tensor = _Gather.apply(rows)  # type: ignore[no-untyped-call]
+    gathered: Tensor = _Gather.apply(rows)
     return gathered
 
 
@@ -114,7 +115,7 @@ class GradientSum:
         self._pending: list[Any] = []
         for parameter in module.parameters():
             if parameter.requires_grad:
-                parameter.register_post_accumulate_grad_hook(self._send)
+                parameter.register_post_accumulate_grad_hook(self._send)  # type: ignore[no-untyped-call]
 
     def _send(self, parameter: Tensor) -> None:
         if parameter.grad is not None:
@@ -142,15 +143,14 @@ def check_share(batch_size: int, world: World) -> None:
         )
 
 
-def synchronise_norms(backbone: nn.Module, world: World) -> nn.Module:
+def synchronise_norms(backbone: nn.Module, world: World) -> None:
     """Batch norms inside the backbone (the ICS stem) must see the global batch too."""
     has_norms = any(isinstance(part, nn.BatchNorm2d) for part in backbone.modules())
     if not has_norms or not world.shared:
-        return backbone
+        return
     if world.device.type != "cuda":
         raise ConfigError(
             "a model with an ICS stem has batch norms that PyTorch synchronises on GPUs only; "
             "train it in one process on this machine"
         )
-    converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(backbone)
-    return converted
+    nn.SyncBatchNorm.convert_sync_batchnorm(backbone)  # type: ignore[no-untyped-call]

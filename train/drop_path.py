@@ -7,7 +7,7 @@ processes and on what ran before.
 from __future__ import annotations
 
 import torch
-from timm.layers import DropPath
+from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
 

@@ -7,9 +7,12 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 
 def say(sentence: str) -> None:
@@ -53,7 +56,7 @@ class Journal:
         if not self.quiet:
             self._bar.update(1)
 
-    def write(self, step: int, **facts: Any) -> None:
+    def write(self, step: int, **facts: float) -> None:
         if self.quiet:
             return
         self._file.write(json.dumps({"step": step, **facts}) + "\n")
@@ -79,9 +82,9 @@ def _until(line: str, step: int) -> bool:
         return False
 
 
-def _board(folder: Path, start: int) -> Any:
+def _board(folder: Path, start: int) -> SummaryWriter | None:
     if find_spec("tensorboard") is None:
         return None
     from torch.utils.tensorboard import SummaryWriter
 
-    return SummaryWriter(str(folder), purge_step=start + 1)  # type: ignore[no-untyped-call]
+    return SummaryWriter(str(folder), purge_step=start + 1)

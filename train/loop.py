@@ -18,12 +18,12 @@ from .loader import BatchLoader
 from .optimiser import set_rates
 from .schedule import CosineSchedule
 from .step import Losses, Stepper
-from .stopping import StopRequest, TrainingStopped
+from .stopping import StoppedError, StopRequest
 
 NAMES = ("loss", "identity_loss", "triplet_loss", "accuracy")
 
 
-class TrainingDiverged(UserError):
+class DivergedError(UserError):
     """The loss is not a number any more."""
 
 
@@ -131,7 +131,7 @@ class Run:
             self.save()
         if self.world.any(self.stop.made):
             self.save()
-            raise TrainingStopped(
+            raise StoppedError(
                 f"stopped as asked after step {step} (epoch {self.position.epoch}), which is "
                 f"saved in {self.checkpoints.folder}; the same command with --resume goes on"
             )
@@ -146,7 +146,7 @@ class Run:
     def _checked(self, means: Means) -> dict[str, float]:
         values = means.read()
         if not math.isfinite(values["loss"]):
-            raise TrainingDiverged(
+            raise DivergedError(
                 f"the loss became {values['loss']} by step {self.position.step} (epoch "
                 f"{self.position.epoch}); earlier checkpoints in {self.checkpoints.folder} are "
                 "untouched. Lower optimiser.lr, lengthen schedule.warmup_epochs, set "

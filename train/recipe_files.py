@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import tomllib
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from ..core.errors import ConfigError
 from . import recipes
@@ -110,7 +111,7 @@ def _apply(table: Table, change: str) -> None:
         place[last] = value
 
 
-def _value(text: str) -> Any:
+def _value(text: str) -> object:
     """Numbers, lists, true/false and quoted text as in TOML; anything else is plain text."""
     if text.lower() == "none":
         return None
@@ -120,7 +121,7 @@ def _value(text: str) -> Any:
         return text
 
 
-def _sentence(error: Any) -> str:
+def _sentence(error: ErrorDetails) -> str:
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return f"unknown key {place}{_closest(place, _known_keys(Recipe))}"

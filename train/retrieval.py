@@ -26,7 +26,7 @@ def retrieval(
 ) -> tuple[RetrievalScores, list[str]]:
     """Scores of query against gallery, and the crops left out because they cannot be read."""
     model.eval()
-    known = camera_rows(dataset) if model.config.cameras else None
+    known = camera_rows(dataset.train) if model.config.cameras else None
     query, query_seen, bad_query = _embedded(
         model, dataset.root, dataset.query, preprocess, reading, known
     )

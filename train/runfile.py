@@ -81,11 +81,12 @@ def _read(path: Path) -> Mapping[str, Any]:
     return facts
 
 
-def _plain(value: Any) -> Any:
-    return json.loads(json.dumps(value))
+def _plain(value: object) -> object:
+    plain: object = json.loads(json.dumps(value))
+    return plain
 
 
-def _difference(name: str, before: Any, now: Any) -> str:
+def _difference(name: str, before: object, now: object) -> str:
     if isinstance(before, dict) and isinstance(now, dict):
         parts = [
             _difference(f"{name}.{key}", before.get(key), now.get(key))

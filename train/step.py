@@ -54,7 +54,7 @@ class Stepper:
         self.choices.set(batch.drop_path)
         self.optimiser.zero_grad(set_to_none=True)
         losses = self._losses(batch)
-        self.scaler.scale(losses.total).backward()
+        self.scaler.scale(losses.total).backward()  # type: ignore[no-untyped-call]
         if self._sum is not None:
             self._sum.finish()
         self._clip()

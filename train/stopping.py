@@ -12,7 +12,7 @@ from typing import Any
 from ..core.errors import PersonvitError
 
 
-class TrainingStopped(PersonvitError):
+class StoppedError(PersonvitError):
     """Training was asked to stop (SIGTERM or Ctrl-C) and can be resumed."""
 
     exit_code = 130
