@@ -10,6 +10,8 @@ from PIL import Image, ImageDraw, ImageFilter
 
 Rgb = tuple[int, int, int]
 Draw = ImageDraw.ImageDraw
+ZOOMS = (0.72, 0.86, 1.0, 1.2, 1.4)
+Pixels = NDArray[np.uint8]
 SPAN = (4.0, 1.6)
 """How many crops wide and high a scene is."""
 
@@ -25,7 +27,12 @@ GROUNDS: dict[str, tuple[Rgb, ...]] = {
     "shop": ((198, 196, 190), (180, 170, 156), (160, 158, 160)),
 }
 WALLS: tuple[Rgb, ...] = (
-    (146, 96, 78), (176, 164, 142), (120, 124, 132), (196, 192, 184), (104, 112, 104), (158, 132, 108),
+    (146, 96, 78),
+    (176, 164, 142),
+    (120, 124, 132),
+    (196, 192, 184),
+    (104, 112, 104),
+    (158, 132, 108),
 )
 
 
@@ -43,20 +50,28 @@ def make_scene(rng: np.random.Generator, kind: str, height: int, width: int) -> 
     return _grain(rng, image, 5.0 if kind in ("corridor", "hall", "shop") else 9.0)
 
 
-def crop_scene(
-    rng: np.random.Generator, scene: Image.Image, height: int, width: int
-) -> NDArray[np.float32]:
-    """One piece of the scene as (3, H, W), at its own place, zoom, side and brightness."""
-    zoom = float(rng.uniform(0.8, 1.45))
-    wide, high = width * zoom, height * zoom
-    left = float(rng.uniform(0, scene.width - wide))
-    top = float(rng.uniform(0, scene.height - high))
-    piece = scene.resize(
-        (width, height), Image.Resampling.BILINEAR, (left, top, left + wide, top + high)
+def zoomed(scene: Image.Image) -> tuple[Pixels, ...]:
+    """The scene at every zoom that crops are taken with, so that a crop is but a slice."""
+    sizes = [(round(scene.width / zoom), round(scene.height / zoom)) for zoom in ZOOMS]
+    return tuple(
+        np.ascontiguousarray(
+            np.asarray(scene.resize(size, Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+        )
+        for size in sizes
     )
+
+
+def crop_scene(
+    rng: np.random.Generator, scene: tuple[Pixels, ...], height: int, width: int
+) -> NDArray[np.float32]:
+    """One piece of the scene as (3, H, W), at its own place, zoom and side."""
+    level = scene[int(rng.integers(len(scene)))]
+    top = int(rng.integers(level.shape[1] - height + 1))
+    left = int(rng.integers(level.shape[2] - width + 1))
+    piece = level[:, top : top + height, left : left + width]
     if rng.random() < 0.5:
-        piece = piece.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    return np.asarray(piece, dtype=np.float32).transpose(2, 0, 1)
+        piece = piece[:, :, ::-1]
+    return piece.astype(np.float32, order="C")
 
 
 def _vary(rng: np.random.Generator, colour: Rgb, amount: float) -> Rgb:
@@ -119,7 +134,9 @@ def _shelves(rng: np.random.Generator, draw: Draw, horizon: int, wide: int) -> N
         while x < wide:
             step = float(rng.uniform(0.01, 0.035) * wide)
             colour = _vary(rng, (140, 130, 124), 42)
-            draw.rectangle((x, low + rng.uniform(0, 0.4) * (high - low), x + step, high), fill=colour)
+            draw.rectangle(
+                (x, low + rng.uniform(0, 0.4) * (high - low), x + step, high), fill=colour
+            )
             x += step + 1
         draw.rectangle((0, high, wide, high + 4), fill=(120, 112, 104))
 
@@ -162,7 +179,9 @@ def _things(
         else:
             half, tall = rng.uniform(0.03, 0.1) * height, rng.uniform(0.06, 0.2) * height
             draw.rectangle((x - half, foot - tall, x + half, foot), fill=colour)
-            draw.rectangle((x - half, foot - tall, x + half, foot - tall * 0.8), fill=_tone(colour, 1.3))
+            draw.rectangle(
+                (x - half, foot - tall, x + half, foot - tall * 0.8), fill=_tone(colour, 1.3)
+            )
 
 
 def _grain(rng: np.random.Generator, image: Image.Image, strength: float) -> Image.Image:

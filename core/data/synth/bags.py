@@ -41,7 +41,9 @@ def _pack(person: Person) -> Paint:
     def paint(surface: Surface) -> Plane:
         pocket = step(np.float32(0.012) - np.abs(surface.u - np.float32(0.52)), 60)
         flap = step(np.float32(0.012) - np.abs(surface.u - np.float32(0.2)), 60)
-        return base * (1 - 0.4 * np.maximum(pocket, flap)) * (0.94 + 0.1 * step(surface.u - 0.52, 50))
+        return (
+            base * (1 - 0.4 * np.maximum(pocket, flap)) * (0.94 + 0.1 * step(surface.u - 0.52, 50))
+        )
 
     return paint
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from .background import make_scene
+from .background import Pixels, make_scene, zoomed
 from .domain import Domain
 from .seeds import Stream, generator
 from .tube import Light, Plane
@@ -22,7 +22,7 @@ class Camera:
     number: int
     pitch: float
     light: Light
-    scenes: tuple[Image.Image, ...]
+    scenes: tuple[tuple[Pixels, ...], ...]
     matrix: NDArray[np.float64]
     """3x3, colour to colour: white balance, saturation and cross-talk."""
     gamma: float
@@ -39,10 +39,10 @@ class Camera:
 def make_camera(seed: int, number: int, domain: Domain, height: int, width: int) -> Camera:
     rng = generator(seed, Stream.CAMERA, number)
     shift = domain.camera_shift
-    balance = np.array(domain.tint) * np.exp(rng.normal(0, 0.13 * shift, 3))
+    balance = np.array(domain.tint) * np.exp(rng.normal(0, 0.1 * shift, 3))
     saturation = float(np.exp(rng.normal(-0.1, 0.26 * shift)))
     mixing = np.eye(3) * saturation + (1 - saturation) * np.repeat(_LUMA, 3, axis=0)
-    mixing = mixing + rng.normal(0, 0.035 * shift, (3, 3))
+    mixing = mixing + rng.normal(0, 0.025 * shift, (3, 3))
     side = float(rng.uniform(-0.75, 0.75))
     direction = np.array([side, -0.5, 0.75])
     direction /= np.linalg.norm(direction)
@@ -56,7 +56,7 @@ def make_camera(seed: int, number: int, domain: Domain, height: int, width: int)
             domain.ambient,
             domain.diffuse,
         ),
-        scenes=tuple(make_scene(rng, kind, height, width) for kind in kinds),
+        scenes=tuple(zoomed(make_scene(rng, kind, height, width)) for kind in kinds),
         matrix=balance[:, None] * mixing,
         gamma=float(np.exp(rng.normal(0, 0.22 * shift))),
         gain=domain.exposure * float(np.exp(rng.normal(0, 0.14 * shift))),
@@ -101,7 +101,8 @@ def _defocus(image: Image.Image, camera: Camera, rng: np.random.Generator) -> Im
 
 def _curve(gain: float, gamma: float, lift: float) -> list[int]:
     level = np.minimum(np.arange(256) / 255 * gain, 1.0) ** gamma
-    return [int(v) for v in np.round(lift + (255 - lift) * level)]
+    curve: list[int] = np.round(lift + (255 - lift) * level).astype(int).tolist()
+    return curve
 
 
 def _grain(rng: np.random.Generator, noise: float, height: int, width: int) -> NDArray[np.int16]:

@@ -29,7 +29,12 @@ def _clothes(person: Person, visible: Visible) -> list[str]:
     if visible.upper:
         sleeves = "long-sleeved " if person.long_sleeves else "short-sleeved "
         plain = person.upper.kind in ("hoodie", "jacket", "coat")
-        words.append(_article(("" if plain else sleeves) + _garment(person.upper, visible.front and not person.open_front)))
+        words.append(
+            _article(
+                ("" if plain else sleeves)
+                + _garment(person.upper, visible.front and not person.open_front)
+            )
+        )
     if visible.lower and person.lower.kind != "dress":
         text = _garment(person.lower, True)
         words.append(text if person.lower.kind in ("trousers", "shorts") else _article(text))

@@ -53,7 +53,11 @@ class SynthReport:
     seconds: float
 
     def as_json(self) -> Mapping[str, Any]:
-        return {"out": str(self.out), "counts": dict(self.counts), "seconds": round(self.seconds, 2)}
+        return {
+            "out": str(self.out),
+            "counts": dict(self.counts),
+            "seconds": round(self.seconds, 2),
+        }
 
     def as_text(self) -> str:
         counts = self.counts
@@ -63,7 +67,7 @@ class SynthReport:
             f"{counts['query_identities']}, {counts['gallery_images']} gallery pictures, "
             f"{counts['cameras']} cameras, {counts['occluded_query_images']} occluded queries "
             f"({self.seconds:.0f} s).\n"
-            "Synthetic pedestrians are not people; what is measured on them is no accuracy on people."
+            "Synthetic pedestrians are not people: nothing measured here is an accuracy on people."
         )
 
 

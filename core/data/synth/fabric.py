@@ -35,7 +35,7 @@ def leg(garment: Garment, side: int, length: float) -> Paint:
 def trunk(person: Person, length: float) -> Paint:
     """The upper garment on the torso; `length` is its height as a fraction of the body's."""
     garment = person.upper
-    base = _base(garment, length)
+    base, skin = _base(garment, length), column(person.skin)
 
     def paint(surface: Surface) -> Plane:
         colour = base(surface)
@@ -47,6 +47,8 @@ def trunk(person: Person, length: float) -> Paint:
             colour = colour * (1 - 0.45 * _stripe(surface.angle, 0.0, 0.05))
         if garment.kind == "hoodie":
             colour = _hood_and_pocket(surface, colour)
+        if garment.kind in ("t-shirt", "shirt", "dress"):
+            colour = mix(colour, skin, _neckline(surface, garment))
         return _straps(surface, colour, person)
 
     return paint
@@ -56,7 +58,9 @@ def skirt(garment: Garment, length: float) -> Paint:
     base = _base(garment, length)
 
     def paint(surface: Surface) -> Plane:
-        pleats = 1 - 0.13 * (np.sin(surface.angle * np.float32(11)) * surface.u + 0.2)
+        pleats: Plane = 1 - np.float32(0.13) * (
+            np.sin(surface.angle * np.float32(11)) * surface.u + 0.2
+        )
         return base(surface) * pleats
 
     return paint
@@ -112,7 +116,14 @@ def _opening(surface: Surface, colour: Plane, inner: Colour) -> Plane:
 def _hood_and_pocket(surface: Surface, colour: Plane) -> Plane:
     hood = step(np.float32(0.24) - surface.u, 20) * step(-surface.z - np.float32(0.15), 6)
     pocket = _stripe(surface.u, 0.74, 0.02) * step(np.float32(0.55) - np.abs(surface.angle), 12)
-    return colour * (1 - 0.28 * np.maximum(hood, pocket))
+    shaded: Plane = colour * (1 - np.float32(0.28) * np.maximum(hood, pocket))
+    return shaded
+
+
+def _neckline(surface: Surface, garment: Garment) -> Plane:
+    depth, half = {"shirt": (0.13, 0.3), "dress": (0.13, 0.6)}.get(garment.kind, (0.075, 0.55))
+    edge = np.float32(depth) * (1 - np.abs(surface.angle) * np.float32(1 / half))
+    return step(edge - surface.u, 60) * step(surface.z, 6)
 
 
 def _straps(surface: Surface, colour: Plane, person: Person) -> Plane:
@@ -122,6 +133,9 @@ def _straps(surface: Surface, colour: Plane, person: Person) -> Plane:
     if person.bag == "shoulder bag":
         # The strap runs from one shoulder to the other hip, on the chest and on the back.
         slope = (np.float32(0.42) - surface.u) * np.float32(-1.7 * person.bag_side)
-        return mix(colour, column(person.bag_colour), _stripe(surface.x, 0.0, 0.09) * 0 + step(
-            np.float32(0.11) - np.abs(surface.x - slope), 12))
+        return mix(
+            colour,
+            column(person.bag_colour),
+            step(np.float32(0.11) - np.abs(surface.x - slope), 12),
+        )
     return colour

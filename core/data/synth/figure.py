@@ -1,4 +1,4 @@
-"""Puts a person together: every body part and garment in the order in which they hide each other."""
+"""Puts a person together: body parts and garments in the order in which they hide each other."""
 
 from __future__ import annotations
 
@@ -51,8 +51,10 @@ def _leg(layer: Layer, view: View, limb: Limb, person: Person) -> None:
     if lower.kind == "trousers":
         loose = lower.fit * s
         paint = leg(lower, limb.side, 0.25)
-        layer.tube(knee, ankle, (shin[0] + loose, shin[1] + loose, shin[2] + loose + 0.006 * s), paint)
-        layer.tube(root, knee, (thigh[0] + loose, thigh[1] + loose), paint, halo=0.2)
+        layer.tube(
+            knee, ankle, (shin[0] + loose, shin[1] + loose, shin[2] + loose + 0.006 * s), paint
+        )
+        layer.tube(root, knee, (thigh[0] + loose, thigh[1] + loose), paint, halo=0.06)
         return
     layer.tube(knee, ankle, shin, skin, crease=0.03)
     layer.tube(root, knee, thigh, skin, halo=0.0, crease=0.03)
@@ -85,14 +87,35 @@ def _trunk(layer: Layer, view: View, pose: Pose, person: Person) -> list[Part]:
     hip, waist = body.hip + 0.004, body.girth + 0.012
     if lower.kind in ("trousers", "shorts"):
         paint = leg(lower, 1, 0.12)
-        parts.append((-0.5, lambda: _column(
-            layer, view, pose.hip_height + 0.07, pose.hip_height - 0.035,
-            ((waist, body.girth), (hip, body.girth), (hip * 0.97, body.girth * 0.95)), paint)))
+        parts.append(
+            (
+                -0.5,
+                lambda: _column(
+                    layer,
+                    view,
+                    pose.hip_height + 0.07,
+                    pose.hip_height - 0.035,
+                    ((waist, body.girth), (hip, body.girth), (hip * 0.97, body.girth * 0.95)),
+                    paint,
+                    0.0,
+                ),
+            )
+        )
     elif lower.kind == "skirt":
         paint = skirt(lower, 0.2)
-        parts.append((-0.5, lambda: _column(
-            layer, view, pose.hip_height + 0.07, pose.hip_height - 0.17,
-            ((waist, body.girth), (hip, body.girth), (hip * 1.12, body.girth * 1.25)), paint)))
+        parts.append(
+            (
+                -0.5,
+                lambda: _column(
+                    layer,
+                    view,
+                    pose.hip_height + 0.07,
+                    pose.hip_height - 0.17,
+                    ((waist, body.girth), (hip, body.girth), (hip * 1.12, body.girth * 1.25)),
+                    paint,
+                ),
+            )
+        )
     parts.append((0.0, lambda: _torso(layer, view, pose, person)))
     return parts
 
@@ -129,11 +152,12 @@ def _column(
     bottom: float,
     profile: tuple[tuple[float, float], ...],
     paint: Callable[..., Plane],
+    halo: float = 0.28,
 ) -> None:
     """An upright tube with an elliptical cross-section (lateral, sagittal) at each level."""
     radii = tuple(view.half_width(lateral, sagittal) for lateral, sagittal in profile)
     start, end = view.project((0.0, top, 0.0)), view.project((0.0, bottom, 0.0))
-    layer.tube(start, end, radii, paint, round_ends=False)
+    layer.tube(start, end, radii, paint, round_ends=False, halo=halo)
 
 
 def _arms(layer: Layer, view: View, pose: Pose, person: Person) -> list[Part]:
@@ -150,7 +174,7 @@ def _arm(layer: Layer, view: View, limb: Limb, person: Person) -> None:
     shoulder, elbow, wrist = (view.project(j) for j in (limb.root, limb.middle, limb.end))
     skin = flat(person.skin)
     loose = (0.003 + 0.55 * person.upper.fit) * s
-    upper = (0.036 * thick * s, 0.030 * thick * s)
+    upper = (0.033 * thick * s, 0.029 * thick * s)
     fore = (0.029 * thick * s, 0.019 * s)
     paint = sleeve(person.upper)
     hand = (wrist[0] + 0.12 * (wrist[0] - elbow[0]), wrist[1] + 0.12 * (wrist[1] - elbow[1]))
@@ -161,8 +185,11 @@ def _arm(layer: Layer, view: View, limb: Limb, person: Person) -> None:
         return
     layer.tube(elbow, wrist, fore, skin, crease=0.03)
     layer.tube(shoulder, elbow, upper, skin, halo=0.25, crease=0.03)
-    end = (shoulder[0] + 0.62 * (elbow[0] - shoulder[0]), shoulder[1] + 0.62 * (elbow[1] - shoulder[1]))
-    layer.tube(shoulder, end, (upper[0] + loose, upper[1] + loose * 2.2), paint, halo=0.25)
+    end = (
+        shoulder[0] + 0.62 * (elbow[0] - shoulder[0]),
+        shoulder[1] + 0.62 * (elbow[1] - shoulder[1]),
+    )
+    layer.tube(shoulder, end, (upper[0] + loose, upper[1] + loose * 1.9), paint, halo=0.25)
 
 
 def _head(layer: Layer, view: View, pose: Pose, person: Person) -> list[Part]:

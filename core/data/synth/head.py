@@ -13,7 +13,9 @@ from .tube import Layer, Paint, Plane, Surface, column, flat, mix, step
 def draw_neck(layer: Layer, view: View, pose: Pose, person: Person) -> None:
     radius = 0.028 * view.scale * min(person.body.limb, 1.15)
     start = view.project(pose.neck)
-    layer.tube(start, view.project(pose.head), (radius * 1.25, radius), flat(_dim(person.skin, 0.85)))
+    layer.tube(
+        start, view.project(pose.head), (radius * 1.25, radius), flat(_dim(person.skin, 0.85))
+    )
 
 
 def draw_scarf(layer: Layer, view: View, pose: Pose, colour: Colour) -> None:
@@ -61,14 +63,14 @@ def draw_head(layer: Layer, view: View, pose: Pose, person: Person) -> None:
         _hat(layer, view, pose, person, (x, y), wide, tall)
 
 
-def _ellipsoid(
-    layer: Layer, x: float, y: float, wide: float, tall: float, paint: Paint
-) -> None:
+def _ellipsoid(layer: Layer, x: float, y: float, wide: float, tall: float, paint: Paint) -> None:
     """A tube whose radii follow an ellipse; the paint's `u` runs from the crown to the chin."""
     steps = np.linspace(-1, 1, 17)
     taper = 1 - 0.1 * np.clip(steps, 0, 1)
     radii = wide * np.sqrt(np.maximum(1 - steps**2, 0)) * taper
-    layer.tube((x, y - tall), (x, y + tall), tuple(radii), paint, round_ends=False, halo=0.25, crease=0.04)
+    layer.tube(
+        (x, y - tall), (x, y + tall), tuple(radii), paint, round_ends=False, halo=0.25, crease=0.04
+    )
 
 
 def _strands(colour: Colour) -> Paint:
@@ -81,7 +83,7 @@ def _crown(person: Person, volume: float) -> Paint:
     frequency = np.float32(26 if person.hair == "curly" else 9)
 
     def paint(surface: Surface) -> Plane:
-        wave = np.sin(surface.across * frequency) * np.sin(surface.u * frequency)
+        wave: Plane = np.sin(surface.across * frequency) * np.sin(surface.u * frequency)
         return base * (1 + np.float32(0.14) * wave)
 
     return paint
@@ -90,11 +92,12 @@ def _crown(person: Person, volume: float) -> Paint:
 def _face(person: Person) -> Paint:
     skin, hair = column(person.skin), column(person.hair_colour)
     fringe = 0.34 if person.hair in ("bob", "long") else 0.5
-    low = {"bald": 1.6, "short": 0.05, "curly": 0.0}.get(person.hair, -0.22)
+    low = {"bald": 1.6, "short": -0.16, "curly": -0.14}.get(person.hair, -0.3)
 
     def paint(surface: Surface) -> Plane:
         up = 1 - 2 * surface.u
-        hairline = np.float32(low) + surface.z * np.float32(fringe - low if low < 1 else 0)
+        slope = np.where(surface.z > 0, np.float32(fringe - low), np.float32(0.62))
+        hairline = np.float32(low) + surface.z * (slope if low < 1 else np.float32(0))
         colour = _features(surface, up, skin, hair, person)
         return mix(colour, hair, step(up - hairline, 9))
 
@@ -102,20 +105,34 @@ def _face(person: Person) -> Paint:
 
 
 def _features(surface: Surface, up: Plane, skin: Plane, hair: Plane, person: Person) -> Plane:
-    front = step(surface.z, 8)
-    side = np.abs(surface.x)
+    if np.cos(surface.yaw) < -0.85:
+        return skin
+    front, side = step(surface.z, 8), np.abs(surface.x)
     beard = step(-np.float32(0.28) - up, 7) * step(surface.z - np.float32(0.1), 5)
     colour = mix(skin, hair, beard * 0.8) if person.beard else skin
-    eyes = step(1 - np.hypot((side - 0.38) / 0.17, (up - 0.02) / 0.1), 3) * front
-    brows = step(1 - np.hypot((side - 0.38) / 0.24, (up - 0.2) / 0.07), 3) * front
-    mouth = step(1 - np.hypot(surface.x / 0.3, (up + 0.52) / 0.09), 3) * front
-    nose = step(1 - np.hypot((surface.x - 0.05) / 0.1, (up + 0.18) / 0.2), 3) * front
-    colour = colour * (1 - 0.72 * eyes - 0.0 * brows) * (1 - 0.4 * brows) * (1 - 0.14 * nose)
+    side_eye = side - np.float32(0.38)
+    dark = 1 - np.float32(0.72) * _spot(side_eye, up - np.float32(0.02), 0.17, 0.1) * front
+    dark *= 1 - np.float32(0.4) * _spot(side_eye, up - np.float32(0.2), 0.24, 0.07) * front
+    dark *= 1 - np.float32(0.14) * _spot(surface.x, up + np.float32(0.18), 0.1, 0.2) * front
+    mouth = _spot(surface.x, up + np.float32(0.52), 0.3, 0.09) * front
     colour = mix(colour, colour * column((0.75, 0.45, 0.45)), mouth)
-    if person.glasses:
-        frame = step(np.float32(0.13) - np.abs(up - 0.02), 9) * step(surface.z + 0.05, 8)
-        colour = colour * (1 - 0.8 * frame)
-    return colour
+    return colour * (dark * _spectacles(surface, up, side, front) if person.glasses else dark)
+
+
+def _spot(x: Plane, y: Plane, wide: float, tall: float) -> Plane:
+    reach: Plane = np.hypot(x * np.float32(1 / wide), y * np.float32(1 / tall))
+    return step(1 - reach, 3)
+
+
+def _spectacles(surface: Surface, up: Plane, side: Plane, front: Plane) -> Plane:
+    """How dark two rims and the arms to the ears make the face."""
+    x, y = (side - np.float32(0.4)) / np.float32(0.3), (up - np.float32(0.02)) / np.float32(0.17)
+    ring: Plane = np.abs(np.hypot(x, y) - np.float32(0.8))
+    rims = step(np.float32(0.3) - ring, 4) * front
+    arms = step(np.float32(0.05) - np.abs(up - np.float32(0.06)), 14)
+    arms *= step(side - np.float32(0.62), 10) * step(surface.z + np.float32(0.2), 8)
+    darkened: Plane = 1 - np.float32(0.78) * np.maximum(rims, arms)
+    return darkened
 
 
 def _hat(
@@ -147,7 +164,7 @@ def _knit(colour: Colour) -> Paint:
     base = column(colour)
 
     def paint(surface: Surface) -> Plane:
-        ribs = 1 + np.float32(0.12) * np.sin(surface.across * np.float32(24))
+        ribs: Plane = 1 + np.float32(0.12) * np.sin(surface.across * np.float32(24))
         return base * ribs * (1 + 0.18 * step(surface.u - np.float32(0.74), 20))
 
     return paint

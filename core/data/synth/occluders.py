@@ -1,4 +1,4 @@
-"""Things that stand between the camera and the person: cars, bins, poles, plants, boards, people."""
+"""What stands between the camera and the person: cars, bins, poles, plants, boards, people."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from .tube import Plane
 Rgb = tuple[int, int, int]
 
 
-def draw_occluder(
-    rng: np.random.Generator, kind: str, height: int, width: int
-) -> Plane:
+def draw_occluder(rng: np.random.Generator, kind: str, height: int, width: int) -> Plane:
     """A premultiplied RGBA picture (4, H, W) of one thing in front."""
     image = Image.new("RGBA", (width, height), (0, 0, 0, 0))
     _KINDS[kind](rng, ImageDraw.Draw(image), height, width)
@@ -45,24 +43,59 @@ def _car(rng: np.random.Generator, draw: ImageDraw.ImageDraw, h: int, w: int) ->
         return edge + side * x * w
 
     belt = roof + 0.12 * h
-    draw.polygon([(at(-0.62), belt), (at(-0.4), roof), (at(1.2), roof), (at(1.2), belt)], fill=paint)
+    draw.polygon(
+        [(at(-0.62), belt), (at(-0.4), roof), (at(1.2), roof), (at(1.2), belt)], fill=paint
+    )
     glass = (52, 60, 70)
     draw.polygon(
-        [(at(-0.5), belt), (at(-0.34), roof + 0.02 * h), (at(1.2), roof + 0.02 * h), (at(1.2), belt)],
+        [
+            (at(-0.5), belt),
+            (at(-0.34), roof + 0.02 * h),
+            (at(1.2), roof + 0.02 * h),
+            (at(1.2), belt),
+        ],
         fill=glass,
     )
-    draw.polygon([(at(-1.0), belt + 0.03 * h), (at(-0.55), belt), (at(1.4), belt), (at(1.4), h), (at(-1.0), h)], fill=_tone(paint, 0.94))
-    draw.line([(at(-1.0), belt + 0.1 * h), (at(1.4), belt + 0.09 * h)], fill=_tone(paint, 0.7), width=2)
+    draw.polygon(
+        [
+            (at(-1.0), belt + 0.03 * h),
+            (at(-0.55), belt),
+            (at(1.4), belt),
+            (at(1.4), h),
+            (at(-1.0), h),
+        ],
+        fill=_tone(paint, 0.94),
+    )
+    low = [(at(-1.0), belt + 0.2 * h), (at(1.4), belt + 0.2 * h), (at(1.4), h), (at(-1.0), h)]
+    draw.polygon(low, fill=_tone(paint, 0.74))
+    draw.line(
+        [(at(-1.0), belt + 0.06 * h), (at(1.4), belt + 0.02 * h)], fill=_tone(paint, 1.3), width=2
+    )
+    for pillar in (0.12, 0.2):
+        draw.line([(at(pillar), roof), (at(pillar + 0.02), h)], fill=_tone(paint, 0.66), width=2)
+    draw.ellipse(
+        (at(-0.93) - 5, belt + 0.06 * h, at(-0.93) + 5, belt + 0.1 * h), fill=(236, 228, 190)
+    )
     wheel, radius = at(-0.42), 0.11 * h
-    draw.ellipse((wheel - radius, h - 1.3 * radius, wheel + radius, h + 0.7 * radius), fill=(26, 26, 28))
+    for size, shade in ((1.0, 26), (0.55, 128)):
+        r = radius * size
+        y = h - 0.3 * radius
+        draw.ellipse((wheel - r, y - r, wheel + r, y + r), fill=(shade, shade, shade + 2))
 
 
 def _bin(rng: np.random.Generator, draw: ImageDraw.ImageDraw, h: int, w: int) -> None:
     paint, half = _colour(rng, 30, 120), w * rng.uniform(0.24, 0.4)
     x, top = w * rng.uniform(0.2, 0.8), h * rng.uniform(0.55, 0.74)
-    draw.polygon([(x - half, top), (x + half, top), (x + half * 0.85, h), (x - half * 0.85, h)], fill=paint)
-    draw.polygon([(x + half * 0.3, top), (x + half, top), (x + half * 0.85, h), (x + half * 0.3, h)], fill=_tone(paint, 0.75))
-    draw.rectangle((x - half * 1.08, top - 0.03 * h, x + half * 1.08, top + 0.01 * h), fill=_tone(paint, 1.3))
+    draw.polygon(
+        [(x - half, top), (x + half, top), (x + half * 0.85, h), (x - half * 0.85, h)], fill=paint
+    )
+    draw.polygon(
+        [(x + half * 0.3, top), (x + half, top), (x + half * 0.85, h), (x + half * 0.3, h)],
+        fill=_tone(paint, 0.75),
+    )
+    draw.rectangle(
+        (x - half * 1.08, top - 0.03 * h, x + half * 1.08, top + 0.01 * h), fill=_tone(paint, 1.3)
+    )
 
 
 def _pole(rng: np.random.Generator, draw: ImageDraw.ImageDraw, h: int, w: int) -> None:

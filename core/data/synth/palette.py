@@ -56,5 +56,7 @@ def jittered(rng: np.random.Generator, colour: Colour, amount: float) -> Colour:
     """The same colour name on another garment: a little lighter, darker or tinted."""
     light = 1.0 + float(rng.normal(0.0, amount))
     tint = rng.normal(0.0, 45.0 * amount, 3)
-    red, green, blue = (float(min(max(c * light + t, 8), 246)) for c, t in zip(colour, tint, strict=True))
+    red, green, blue = (
+        float(min(max(c * light + t, 8), 246)) for c, t in zip(colour, tint, strict=True)
+    )
     return red, green, blue

@@ -13,7 +13,14 @@ from .seeds import Stream, generator
 
 LONG_SLEEVED = {"hoodie", "jacket", "coat"}
 OPENING = {"jacket", "coat"}
-HEMS = {"t-shirt": 0.475, "shirt": 0.465, "hoodie": 0.475, "jacket": 0.46, "coat": 0.30, "dress": 0.36}
+HEMS = {
+    "t-shirt": 0.475,
+    "shirt": 0.465,
+    "hoodie": 0.475,
+    "jacket": 0.46,
+    "coat": 0.30,
+    "dress": 0.36,
+}
 
 
 @dataclass(frozen=True)
@@ -124,7 +131,14 @@ _UPPER_PATTERNS = {
     "two-tone": 0.1,
 }
 _LOWER_PATTERNS = {"plain": 0.76, "side stripe": 0.12, "checks": 0.06, "faded": 0.06}
-_FITS = {"t-shirt": 0.004, "shirt": 0.006, "hoodie": 0.012, "jacket": 0.013, "coat": 0.015, "dress": 0.003}
+_FITS = {
+    "t-shirt": 0.004,
+    "shirt": 0.006,
+    "hoodie": 0.012,
+    "jacket": 0.013,
+    "coat": 0.015,
+    "dress": 0.003,
+}
 
 
 def _choose(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
@@ -188,6 +202,9 @@ def _maybe_scarf(rng: np.random.Generator, domain: Domain) -> Colour | None:
 
 
 def _shoe_colour(rng: np.random.Generator, light: bool, domain: Domain) -> Colour:
-    names = ("white", "light blue", "yellow", "pink", "beige") if light else (
-        "black", "brown", "navy", "red", "burgundy", "green", "grey")
+    names = (
+        ("white", "light blue", "yellow", "pink", "beige")
+        if light
+        else ("black", "brown", "navy", "red", "burgundy", "green", "grey")
+    )
     return jittered(rng, CLOTH[pick_name(rng, names, 1.0)], 0.06)

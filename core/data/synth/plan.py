@@ -104,4 +104,3 @@ def market_name(identity: int, camera: int, frame: int, box: int) -> str:
 
 def duke_name(identity: int, camera: int, frame: int) -> str:
     return f"{identity:04d}_c{camera}_f{frame:07d}.jpg"
-

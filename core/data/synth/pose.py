@@ -13,7 +13,7 @@ Joint = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class View:
-    """An orthographic camera: where the feet stand, how tall the person is, how it turns and tilts."""
+    """An orthographic camera: where the feet stand, the height, the heading and the tilt."""
 
     x: float
     ground: float
@@ -104,7 +104,7 @@ def _arm(
     side: int, phase: float, stride: float, shoulder: float, person: Person, busy: bool
 ) -> Limb:
     swing = -np.sin(phase + (0 if side < 0 else np.pi)) * stride
-    upper, lower = 0.165, 0.15
+    upper, lower = 0.16, 0.148
     out = 0.16 + 0.5 * max(person.body.girth - 0.08, 0.0) + 0.5 * person.upper.fit
     if person.bag == "handbag" and side == person.bag_side:
         swing *= 0.25
@@ -112,8 +112,8 @@ def _arm(
     bend = 0.25 + 0.25 * max(swing, 0)
     if busy:
         angle, bend = 0.25, 1.9
-    x = side * (person.body.shoulder - 0.012)
-    root = (x, shoulder - 0.022, 0.0)
+    x = side * (person.body.shoulder - 0.02)
+    root = (x, shoulder - 0.036, 0.0)
     elbow = (
         x + side * upper * out,
         root[1] - upper * float(np.cos(angle)),

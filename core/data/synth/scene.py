@@ -97,17 +97,14 @@ def _person(
     view = _view(rng, world, shot, camera)
     pose = sample_pose(rng, person)
     light = _light(rng, camera.light)
-    figure = draw_person(
-        world.height, world.width, view, pose, person, light, _folds(rng, world)
-    )
+    figure = draw_person(world.height, world.width, view, pose, person, light, _folds(rng, world))
     _shadow(scene, view, light)
     _over(scene, figure)
     cover = _occlude(rng, world, shot, scene)
     shown = _regions(figure[3], cover, view, world)
     return Visible(
         front=bool(np.cos(view.yaw) > 0.25),
-        bag=bool(shown["upper"] and bag_depth(view, pose, person) > -0.1)
-        or person.bag == "backpack" and shown["upper"],
+        bag=shown["upper"] and (person.bag == "backpack" or bag_depth(view, pose, person) > -0.1),
         **shown,
     )
 
@@ -142,7 +139,9 @@ def _light(rng: np.random.Generator, light: Light) -> Light:
     x, y, z = light.direction
     turned = np.array([x + float(rng.normal(0, 0.15)), y, z])
     turned /= np.linalg.norm(turned)
-    return Light((float(turned[0]), float(turned[1]), float(turned[2])), light.ambient, light.diffuse)
+    return Light(
+        (float(turned[0]), float(turned[1]), float(turned[2])), light.ambient, light.diffuse
+    )
 
 
 @lru_cache(maxsize=4)
@@ -179,7 +178,9 @@ def _shadow(scene: Plane, view: View, light: Light) -> None:
     top = max(int(view.ground - 3 * tall), 0)
     if top >= height:
         return
-    ys = (np.arange(top, height, dtype=np.float32) - np.float32(view.ground - 0.01 * view.scale)) / tall
+    ys = (
+        np.arange(top, height, dtype=np.float32) - np.float32(view.ground - 0.01 * view.scale)
+    ) / tall
     xs = (np.arange(width, dtype=np.float32) - np.float32(view.x + drift)) / wide
     blot = np.exp(-(ys * ys))[:, None] * np.exp(-2 * xs * xs)[None, :]
     scene[:, top:] *= 1 - np.float32(0.55) * blot
@@ -201,8 +202,11 @@ def _stranger(world: World, number: int, near: bool) -> Plane:
     scale = float(rng.uniform(1.0, 1.2) if near else rng.uniform(0.55, 0.9))
     ground = float(rng.uniform(1.2, 1.42) if near else rng.uniform(0.8, 0.93))
     view = View(
-        0.5 * world.width, ground * world.height, scale * world.height,
-        float(rng.uniform(0, 2 * np.pi)), 0.12,
+        0.5 * world.width,
+        ground * world.height,
+        scale * world.height,
+        float(rng.uniform(0, 2 * np.pi)),
+        0.12,
     )
     domain = world.domain
     light = Light((-0.3, -0.5, 0.81), domain.ambient, domain.diffuse)

@@ -21,7 +21,7 @@ import click
 
 from .attributes import REGION, shown, truth
 from .captions import describe
-from .plan import GALLERY, JUNK, OCCLUDED, QUERY, TRAIN, Plan, Sizes
+from .plan import DISTRACTOR, GALLERY, JUNK, OCCLUDED, QUERY, TRAIN, Plan, Sizes
 from .scene import Shot, World, person_of, render
 from .seeds import Stream, generator
 
@@ -38,7 +38,9 @@ def write_tree(
 ) -> tuple[Mapping[str, int], float]:
     start = time.monotonic()
     with _replacing_folder(out) as part:
-        for path in {Path(name).parent for name in [s.path for s in plan.shots] + [b for _, b in plan.links]}:
+        for path in {
+            Path(name).parent for name in [s.path for s in plan.shots] + [b for _, b in plan.links]
+        }:
             (part / path).mkdir(parents=True, exist_ok=True)
         records = sorted(_draw_all(part, world, plan.shots, workers or _cores()))
         for source, name in plan.links:
@@ -125,7 +127,9 @@ def _counts(plan: Plan, sizes: Sizes) -> dict[str, int]:
         "query_images": len(query),
         "query_identities": len({shot.identity for shot in query}),
         "gallery_images": len(gallery),
-        "gallery_identities": len({shot.identity for shot in gallery}),
+        "gallery_identities": len(
+            {shot.identity for shot in gallery if shot.identity != DISTRACTOR}
+        ),
         "cameras": sizes.cameras,
         "junk_images": len(of(GALLERY, junk=True)),
         "occluded_query_images": len(of(OCCLUDED)),
