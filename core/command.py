@@ -19,6 +19,7 @@ The same class is the Python signature, so a script and a shell user meet the sa
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import re
 import sys
@@ -139,7 +140,7 @@ def _click_command(
 
 def _help_text(options: type[Any]) -> str:
     """Keep a docstring's `Example:` lines as they are written."""
-    text = (options.__doc__ or "").strip()
+    text = inspect.cleandoc(options.__doc__ or "")
     return text.replace("Example:", "\b\nExample:", 1)
 
 

@@ -54,6 +54,6 @@ def resample(positions: Tensor, leading: int, old: Grid, new: Grid) -> Tensor:
 def parse_size(text: str) -> tuple[int, int]:
     """`256x128` as height and width."""
     words = text.lower().split("x")
-    if len(words) != 2 or not all(word.isdigit() and int(word) > 0 for word in words):
+    if len(words) != 2 or not all(word.isdecimal() and int(word) > 0 for word in words):
         raise CheckpointError(f"{text!r} is not an image size; write HEIGHTxWIDTH, such as 256x128")
     return int(words[0]), int(words[1])

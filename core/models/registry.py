@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from ..errors import ConfigError
 from .config import ModelConfig
@@ -27,12 +26,9 @@ def describe(name: str) -> str:
     return (_find(name).__doc__ or "").strip().splitlines()[0]
 
 
-def config_of(name: str, **overrides: Any) -> ModelConfig:
+def config_of(name: str, **overrides: object) -> ModelConfig:
     """The configuration of a named architecture, with some settings replaced."""
-    try:
-        return _find(name)(**overrides)
-    except TypeError as problem:
-        raise ConfigError(f"{name} does not take these settings: {problem}") from None
+    return _find(name)(**overrides)
 
 
 def _find(name: str) -> Architecture:
@@ -41,96 +37,96 @@ def _find(name: str) -> Architecture:
     return _ARCHITECTURES[name]
 
 
-def _sized(width: int, overrides: dict[str, Any], **settings: Any) -> ModelConfig:
+def _sized(width: int, overrides: dict[str, object], **settings: object) -> ModelConfig:
     heads = max(1, width // 64)
-    return ModelConfig(**{"width": width, "heads": heads, **settings, **overrides})
+    return ModelConfig.from_dict({"width": width, "heads": heads, **settings, **overrides})
 
 
 @register
-def vit_micro_16(**overrides: Any) -> ModelConfig:
+def vit_micro_16(**overrides: object) -> ModelConfig:
     """12 narrow blocks (width 128, 2.5 M weights) for demonstrations on a CPU."""
     return _sized(128, overrides)
 
 
 @register
-def vit_tiny_16(**overrides: Any) -> ModelConfig:
+def vit_tiny_16(**overrides: object) -> ModelConfig:
     """ViT-T/16 with a class token (PersonViT's layout, 5.5 M weights)."""
     return _sized(192, overrides)
 
 
 @register
-def vit_small_16(**overrides: Any) -> ModelConfig:
+def vit_small_16(**overrides: object) -> ModelConfig:
     """ViT-S/16 with a class token (PersonViT, 21.6 M weights)."""
     return _sized(384, overrides)
 
 
 @register
-def vit_base_16(**overrides: Any) -> ModelConfig:
+def vit_base_16(**overrides: object) -> ModelConfig:
     """ViT-B/16 with a class token (PersonViT, 85.7 M weights)."""
     return _sized(768, overrides)
 
 
 @register
-def vit_small_16_ics(**overrides: Any) -> ModelConfig:
+def vit_small_16_ics(**overrides: object) -> ModelConfig:
     """ViT-S/16 behind TransReID-SSL's convolutional stem."""
     return _sized(384, overrides, stem="ics")
 
 
 @register
-def vit_base_16_ics(**overrides: Any) -> ModelConfig:
+def vit_base_16_ics(**overrides: object) -> ModelConfig:
     """ViT-B/16 behind TransReID-SSL's convolutional stem."""
     return _sized(768, overrides, stem="ics")
 
 
 @register
-def pass_small_16(**overrides: Any) -> ModelConfig:
+def pass_small_16(**overrides: object) -> ModelConfig:
     """ViT-S/16 with a class and three part tokens (PASS), 768 values per embedding."""
     return _sized(384, overrides, tokens="pass", neck="multi")
 
 
 @register
-def pass_base_16(**overrides: Any) -> ModelConfig:
+def pass_base_16(**overrides: object) -> ModelConfig:
     """ViT-B/16 with a class and three part tokens (PASS), 1536 values per embedding."""
     return _sized(768, overrides, tokens="pass", neck="multi")
 
 
 @register
-def vit_micro_16_128_mean(**overrides: Any) -> ModelConfig:
+def vit_micro_16_128_mean(**overrides: object) -> ModelConfig:
     """The demonstration size without a class token: exactly 128 tokens at 256x128."""
     return _sized(128, overrides, tokens="mean")
 
 
 @register
-def vit_tiny_16_128_mean(**overrides: Any) -> ModelConfig:
+def vit_tiny_16_128_mean(**overrides: object) -> ModelConfig:
     """ViT-T/16 without a class token: exactly 128 tokens at 256x128."""
     return _sized(192, overrides, tokens="mean")
 
 
 @register
-def vit_small_16_128_mean(**overrides: Any) -> ModelConfig:
+def vit_small_16_128_mean(**overrides: object) -> ModelConfig:
     """ViT-S/16 without a class token: exactly 128 tokens at 256x128."""
     return _sized(384, overrides, tokens="mean")
 
 
 @register
-def vit_base_16_128_mean(**overrides: Any) -> ModelConfig:
+def vit_base_16_128_mean(**overrides: object) -> ModelConfig:
     """ViT-B/16 without a class token: exactly 128 tokens at 256x128."""
     return _sized(768, overrides, tokens="mean")
 
 
 @register
-def vit_tiny_16_128_drop(**overrides: Any) -> ModelConfig:
+def vit_tiny_16_128_drop(**overrides: object) -> ModelConfig:
     """ViT-T/16 whose class token takes the place of the top-left patch: 128 tokens."""
     return _sized(192, overrides, tokens="cls-drop-patch")
 
 
 @register
-def vit_small_16_128_drop(**overrides: Any) -> ModelConfig:
+def vit_small_16_128_drop(**overrides: object) -> ModelConfig:
     """ViT-S/16 whose class token takes the place of the top-left patch: 128 tokens."""
     return _sized(384, overrides, tokens="cls-drop-patch")
 
 
 @register
-def vit_base_16_128_drop(**overrides: Any) -> ModelConfig:
+def vit_base_16_128_drop(**overrides: object) -> ModelConfig:
     """ViT-B/16 whose class token takes the place of the top-left patch: 128 tokens."""
     return _sized(768, overrides, tokens="cls-drop-patch")

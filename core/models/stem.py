@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from timm.layers.patch_embed import PatchEmbed
 from torch import Tensor, nn
@@ -28,9 +26,17 @@ class ConvStem(PatchEmbed):
     """Three convolutions at half resolution, then patches of half the size."""
 
     def __init__(
-        self, img_size: tuple[int, int], patch_size: int, embed_dim: int, **settings: Any
+        self,
+        img_size: tuple[int, int],
+        patch_size: int,
+        embed_dim: int,
+        in_chans: int = 3,
+        bias: bool = True,
+        dynamic_img_pad: bool = False,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(img_size=img_size, patch_size=patch_size, embed_dim=embed_dim, **settings)
+        super().__init__(img_size, patch_size, in_chans, embed_dim, bias=bias)
         channels = STEM_CHANNELS
         self.conv = nn.Sequential(
             nn.Conv2d(3, channels, 7, stride=2, padding=3, bias=False),

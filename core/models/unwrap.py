@@ -27,7 +27,7 @@ def unwrap(payload: object, where: str, branch: Branch) -> tuple[Weights, tuple[
     wrappers: list[str] = []
     dropped: list[Dropped] = []
     current: object = payload
-    for name in (*_WRAPPERS, _branch_name(payload, branch), "target_encoder"):
+    for name in (*_WRAPPERS, _branch_name(payload, branch, where), "target_encoder"):
         if isinstance(current, Mapping) and isinstance(current.get(name), Mapping):
             dropped += _siblings(current, name, where)
             current = current[name]
@@ -41,9 +41,9 @@ def unwrap(payload: object, where: str, branch: Branch) -> tuple[Weights, tuple[
     return Weights(where, _without_prefixes(tensors, where), tuple(wrappers)), tuple(dropped)
 
 
-def _branch_name(payload: object, branch: Branch) -> str:
+def _branch_name(payload: object, branch: Branch, where: str) -> str:
     if branch == "student" and not (isinstance(payload, Mapping) and "student" in payload):
-        raise CheckpointError("this file holds no student; leave --branch out")
+        raise CheckpointError(f"{where} holds no student; leave --branch student out")
     return branch
 
 
