@@ -25,9 +25,18 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import BmpImagePlugin, Image, ImageFile, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+from PIL import (
+    BmpImagePlugin,
+    Image,
+    ImageChops,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    WebPImagePlugin,
+    features,
+)
 
-from .errors import DataError
+from .errors import DataError, EnvironmentMismatch
 
 Pixels = NDArray[np.uint8]
 
@@ -119,6 +128,10 @@ def _plugin(head: bytes, name: str) -> type[ImageFile.ImageFile]:
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return PngImagePlugin.PngImageFile
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        if not features.check("webp"):
+            raise EnvironmentMismatch(
+                f"{name}: this Pillow was built without WebP; run pip install pillow"
+            )
         return WebPImagePlugin.WebPImageFile
     if head.startswith(b"BM"):
         return BmpImagePlugin.BmpImageFile
@@ -189,8 +202,7 @@ def _from_cmyk(image: ImageFile.ImageFile) -> Pixels:
     """Pillow takes every CMYK JPEG for an inverted one; only Adobe's marker says so."""
     if "adobe" in image.info:
         return np.array(image.convert("RGB"))
-    inks = np.bitwise_not(np.asarray(image))
-    return np.array(Image.fromarray(inks, "CMYK").convert("RGB"))
+    return np.array(ImageChops.invert(image).convert("RGB"))
 
 
 def _orientation(image: ImageFile.ImageFile, loaded: bool = True) -> int:

@@ -107,11 +107,15 @@ def _verdict(problems: Sequence[Problem]) -> str:
 
 
 def _expected(dataset: ReidDataset, format: DatasetFormat) -> tuple[Mapping[str, int], str]:
-    """The published counts, or those that `synth` wrote beside its own pictures."""
+    """The published counts, or those that `synth` wrote beside its own pictures.
+
+    Its occluded split lies two folders below its record.
+    """
     for place in (dataset.root, *list(dataset.root.parents)[:2]):
         if (place / SYNTHETIC).is_file():
+            source = f"{place / SYNTHETIC} (synthetic, not the published data set)"
             counts = _recorded(place / SYNTHETIC, format.name, own=place == dataset.root)
-            return counts, f"{place / SYNTHETIC} (synthetic, not the published data set)"
+            return counts, source if counts else f"nothing: no {format.name} counts in {source}"
     if format.published:
         return format.published, "the published ones"
     return {}, "nothing (this layout has no published counts)"
