@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,7 @@ class SynthReport:
 def synth(options: SynthOptions) -> SynthReport:
     """Draw the data set; the folder appears whole or not at all."""
     domain_of(options.domain)
+    _refuse_out_of_range(options)
     training = _training_identities(options)
     _refuse_used_folder(options.out)
     if options.queries_per_camera >= options.images_per_camera:
@@ -98,6 +99,22 @@ def synth(options: SynthOptions) -> SynthReport:
     world = World(options.seed, options.domain, options.height, options.width)
     counts, seconds = write_tree(options.out, world, sizes, make_plan(sizes), options.workers)
     return SynthReport(options.out, counts, seconds)
+
+
+def _refuse_out_of_range(options: SynthOptions) -> None:
+    """The shell checks this already; a script's values come here unchecked."""
+    for field in fields(options):
+        value, low, high = (
+            getattr(options, field.name),
+            field.metadata.get("low"),
+            field.metadata.get("high"),
+        )
+        below = value is not None and low is not None and value < low
+        above = value is not None and high is not None and value > high
+        if below or above:
+            bounds = f"at least {low}" if high is None else f"from {low} to {high}"
+            name = "--" + field.name.replace("_", "-")
+            raise ConfigError(f"{name} is {value}: choose a number {bounds}")
 
 
 def _training_identities(options: SynthOptions) -> int:

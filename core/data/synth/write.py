@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -38,10 +39,9 @@ def write_tree(
 ) -> tuple[Mapping[str, int], float]:
     start = time.monotonic()
     with _replacing_folder(out) as part:
-        for path in {
-            Path(name).parent for name in [s.path for s in plan.shots] + [b for _, b in plan.links]
-        }:
-            (part / path).mkdir(parents=True, exist_ok=True)
+        names = [shot.path for shot in plan.shots] + [name for _, name in plan.links]
+        for folder in {Path(name).parent for name in names}:
+            (part / folder).mkdir(parents=True, exist_ok=True)
         records = sorted(_draw_all(part, world, plan.shots, workers or _cores()))
         for source, name in plan.links:
             _share(part / source, part / name)
@@ -80,12 +80,21 @@ def _spread(
         yield from map(draw, chunks)
         return
     kind = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
-    with multiprocessing.get_context(kind).Pool(workers, _leave_interrupts_to_parent) as pool:
+    with multiprocessing.get_context(kind).Pool(workers, _follow_parent, (os.getpid(),)) as pool:
         yield from pool.imap_unordered(draw, chunks)
 
 
-def _leave_interrupts_to_parent() -> None:
+def _follow_parent(parent: int) -> None:
+    """Leave interrupts to the parent, and do not outlive one that was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _cores() -> int:
