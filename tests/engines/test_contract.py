@@ -1,0 +1,90 @@
+"""What every engine of the catalogue promises; a new engine is covered without an edit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from personvit.core.errors import ConfigError, DataError, EnvironmentMismatch
+from personvit.engines.base import EngineOptions, EngineSpec
+from personvit.engines.catalogue import engine_named, engines, open_engine
+
+
+USABLE = [spec for spec in engines() if spec.usable()[0]]
+
+
+@pytest.fixture(params=USABLE, ids=lambda spec: spec.name)
+def opened(request, weights):
+    with open_engine(str(weights), request.param.name, EngineOptions(batch=3)) as engine:
+        yield engine
+
+
+def test_at_least_pytorch_runs_here_and_the_others_say_what_they_need():
+    assert "torch" in {spec.name for spec in USABLE}
+    for spec in engines():
+        usable, remedy = spec.usable()
+        assert usable or remedy
+
+
+def test_it_declares_what_it_takes_and_gives(opened, crops):
+    (main,) = [spec for spec in opened.inputs if spec.meaning == "crops"]
+    assert (main.dtype, main.shape[0], main.shape[-1]) == ("uint8", None, 3)
+    assert main.shape[1:3] == (opened.preprocess.height, opened.preprocess.width)
+    found = opened.run({main.name: crops[:2]})
+    assert set(found) == {spec.name for spec in opened.outputs}
+    for spec in opened.outputs:
+        assert str(found[spec.name].dtype) == spec.dtype
+        assert found[spec.name].shape[1:] == spec.shape[1:]
+        assert spec.space or spec.meaning != "embedding"
+
+
+def test_embed_takes_any_number_of_crops(opened, crops):
+    whole = opened.embed(crops)
+    assert whole.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(whole, axis=1), 1, atol=1e-5)
+    for count in (0, 1, 3, 4):
+        np.testing.assert_allclose(opened.embed(crops[:count]), whole[:count], atol=2e-6)
+    out = np.full_like(whole, np.nan)
+    assert opened.embed(crops, out=out) is out
+    np.testing.assert_array_equal(out, whole)
+
+
+def test_wrong_feeds_are_refused_with_the_right_ones(opened, crops):
+    name = opened.inputs[0].name
+    with pytest.raises(DataError, match="uint8"):
+        opened.embed(crops.astype(np.float32))
+    with pytest.raises(DataError, match="any x 64 x 32 x 3"):
+        opened.embed(crops[:, :32])
+    with pytest.raises(DataError, match="the inputs are"):
+        opened.run({name: crops, "stranger": crops})
+    with pytest.raises(DataError, match="`out`"):
+        opened.embed(crops, out=np.empty((7, 5), dtype=np.float32))
+
+
+def test_it_says_how_it_runs(opened):
+    info = opened.info()
+    assert all([info.runtime, info.versions, info.device, info.precision, info.thread_safety])
+    assert info.as_json()["precision"] == info.precision
+
+
+def test_a_closed_engine_says_so(weights, crops):
+    for spec in USABLE:
+        with open_engine(str(weights), spec.name) as engine:
+            engine.embed(crops[:1])
+        engine.close()
+        with pytest.raises(ConfigError, match="has been closed"):
+            engine.embed(crops)
+
+
+def test_an_engine_that_cannot_run_here_is_never_replaced(monkeypatch, weights):
+    absent = EngineSpec("absent", "Absent", "weights", lambda: (False, "pip install it"), None)
+    monkeypatch.setattr("personvit.engines.catalogue.engines", lambda: (absent,))
+    with pytest.raises(EnvironmentMismatch, match="pip install it"):
+        open_engine(str(weights), "absent")
+
+
+def test_unknown_names_and_impossible_options_are_refused():
+    with pytest.raises(ConfigError, match=r"choose from .*torch"):
+        engine_named("tensorflow")
+    with pytest.raises(ConfigError, match="1 or more"):
+        EngineOptions(batch=0)
