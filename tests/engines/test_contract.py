@@ -9,7 +9,6 @@ from personvit.core.errors import ConfigError, DataError, EnvironmentMismatch
 from personvit.engines.base import EngineOptions, EngineSpec
 from personvit.engines.catalogue import engine_named, engines, open_engine
 
-
 USABLE = [spec for spec in engines() if spec.usable()[0]]
 
 
