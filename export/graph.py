@@ -1,0 +1,107 @@
+"""A re-identification transformer as one ONNX graph, written node by node.
+
+No tracing: names, types and the places of Q/DQ are ours, and equal inputs give equal bytes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..core.errors import ConfigError
+from ..core.preprocess import Preprocess
+from .graph_blocks import Shape, block, leading
+from .graph_head import EMBEDDING, embedding
+from .graph_metadata import metadata_of
+from .graph_pixels import IMAGES
+from .graph_spec import GraphSpec
+from .graph_stem import tokens
+from .graph_weights import blocks_of
+from .graph_writer import GraphWriter
+from .scales import PATCH_LAYER, Scales, layer_names
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from ..core.models.vit import ReidVit
+
+__all__ = ["EMBEDDING", "IMAGES", "GraphSpec", "build_graph", "serialise"]
+
+
+def build_graph(
+    model: ReidVit, preprocess: Preprocess, spec: GraphSpec, scales: Scales | None = None
+) -> ModelProto:
+    """The model from pixels to a unit-length embedding, with the preprocessing's normalisation."""
+    from onnx import helper
+
+    _check(model, preprocess, spec)
+    writer = GraphWriter(spec)
+    value = tokens(writer, model, preprocess, scales)
+    blocks = blocks_of(model, spec, scales)
+    for weights in blocks:
+        shape = _shape(model, spec, last=weights is blocks[-1])
+        value = block(writer, weights, value, shape, scales)
+    value = _leading_only(writer, model, value)
+    embedding(writer, model, value)
+    made = writer.model(_image(preprocess, spec), (EMBEDDING, model.config.embedding))
+    helper.set_model_props(made, metadata_of(model, preprocess, spec))
+    return made
+
+
+def serialise(model: ModelProto) -> bytes:
+    """The same bytes for the same model."""
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
+
+
+def _shape(model: ReidVit, spec: GraphSpec, *, last: bool) -> Shape:
+    """The last block's output is read at the leading tokens only, so it makes no others."""
+    config = model.config
+    kept = config.tokens_in_blocks
+    if last:
+        # TensorRT has no fused attention for one query (measured, docs/fusion.md); two will do.
+        least = 1 if spec.precision == "fp32" and spec.attention == "decomposed" else 2
+        kept = max(least, _leading(model))
+    return Shape(config.tokens_in_blocks, kept, config.heads, config.width)
+
+
+def _leading(model: ReidVit) -> int:
+    """How many tokens the embedding is read from."""
+    config = model.config
+    counts = {"cls": 1, "cls-drop-patch": 1, "pass": 4, "mean": config.tokens_in_blocks}
+    return counts[config.tokens]
+
+
+def _leading_only(writer: GraphWriter, model: ReidVit, value: str) -> str:
+    kept = _shape(model, writer.spec, last=True).kept
+    wanted = Shape(kept, _leading(model), model.config.heads, model.config.width)
+    return leading(writer, value, "leading", wanted)
+
+
+def _image(preprocess: Preprocess, spec: GraphSpec) -> tuple[str, int, list[int | str]]:
+    from onnx import TensorProto
+
+    size = (preprocess.height, preprocess.width)
+    if spec.input == "uint8-nhwc":
+        return IMAGES, TensorProto.UINT8, ["batch", *size, 3]
+    return IMAGES, TensorProto.FLOAT, ["batch", 3, *size]
+
+
+def _check(model: ReidVit, preprocess: Preprocess, spec: GraphSpec) -> None:
+    config = model.config
+    size, wanted = (preprocess.height, preprocess.width), (config.height_px, config.width_px)
+    if size != wanted:
+        raise ConfigError(
+            f"the model takes {wanted[0]}x{wanted[1]} pixels and the preprocessing makes "
+            f"{size[0]}x{size[1]}; load both from the same checkpoint"
+        )
+    if config.cameras:
+        raise ConfigError(
+            "this model adds an embedding of the training cameras, which a new site does not have; "
+            "fine-tune it without cameras and export that"
+        )
+    known = {*layer_names(config.depth), PATCH_LAYER}
+    if unknown := sorted(spec.int8 - known):
+        raise ConfigError(
+            f"no layer of this model is named {', '.join(unknown)}; layers are "
+            f"{PATCH_LAYER} and blocks.0..{config.depth - 1}.(attn.qkv|attn.proj|mlp.fc1|mlp.fc2)"
+        )

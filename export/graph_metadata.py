@@ -1,0 +1,63 @@
+"""What an ONNX file says about itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from ..core.preprocess import Preprocess
+from .graph_spec import GraphSpec
+
+if TYPE_CHECKING:
+    from ..core.models.vit import ReidVit
+
+PREFIX = "personvit."
+
+
+def metadata_of(model: ReidVit, preprocess: Preprocess, spec: GraphSpec) -> dict[str, str]:
+    """Metadata properties in a fixed order."""
+    config = model.config
+    values = {
+        "version": __version__,
+        "config": _json(config.to_dict()),
+        "config_digest": _digest(_json(config.to_dict())),
+        "preprocess": _json(preprocess.to_dict()),
+        "embedding": str(config.embedding),
+        "neck": spec.neck,
+        "space": space_of(model, spec.neck),
+        "precision": spec.precision,
+        "int8_layers": str(len(spec.int8)),
+    }
+    return {PREFIX + key: values[key] for key in sorted(values)}
+
+
+def space_of(model: ReidVit, neck: str) -> str:
+    """Names the metric space: equal for every precision of one model on one side of its neck."""
+    facts = {
+        "weights": weights_digest(model),
+        "neck": neck,
+        "dimension": model.config.embedding,
+        "metric": "cosine",
+    }
+    return _digest(_json(facts))[:16]
+
+
+def weights_digest(model: ReidVit) -> str:
+    """Of every tensor that shapes the embedding; the identity classifier does not."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        if name.startswith("classifier.") or name.endswith("num_batches_tracked"):
+            continue
+        digest.update(f"{name} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().float().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _json(values: dict[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True, separators=(",", ":"))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,95 @@
+"""From pixels to tokens: normalisation, patches or the convolutional stem, positions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core.preprocess import Preprocess
+from .graph_convolutions import stem_patches
+from .graph_pixels import Pixels, pixels
+from .graph_quant import product, quantised
+from .graph_weights import Floats, Linear, array, patch_bias
+from .graph_writer import GraphWriter
+from .scales import PATCH_LAYER, Scales, scale_of
+
+if TYPE_CHECKING:
+    from ..core.models.vit import ReidVit
+
+
+def tokens(
+    writer: GraphWriter, model: ReidVit, preprocess: Preprocess, scales: Scales | None
+) -> str:
+    """All tokens with their positions, ready for the first block."""
+    config = model.config
+    if config.stem == "ics":
+        patches, bias = stem_patches(writer, model, preprocess, scales)
+    else:
+        patches, bias = _patches(writer, model, preprocess, scales)
+    kept = config.grid[0] * config.grid[1]
+    if config.tokens == "cls-drop-patch":
+        patches = _without_first(writer, patches, kept)
+        kept -= 1
+    if first := config.tokens_in_blocks - kept:
+        pads = writer.integers("leading_tokens", 0, first, 0, 0, 0, 0)
+        patches = writer.node("Pad", "tokens.padded", patches, pads)
+    # The patch bias rides on the positions: one addition less. Leading tokens have no bias.
+    positions = _positions(model)
+    positions[first:] += bias
+    return writer.node("Add", "tokens", patches, writer.floats("positions", positions[None]))
+
+
+def _patches(
+    writer: GraphWriter, model: ReidVit, preprocess: Preprocess, scales: Scales | None
+) -> tuple[str, Floats]:
+    """Patches as rows times one matrix: the same sums as the convolution, without its layouts."""
+    config, layer = model.config, model.backbone.patch_embed.proj
+    weight = array(layer.weight)
+    scale = None
+    if PATCH_LAYER in writer.spec.int8:
+        # Quantising needs the normalised pixels that were calibrated.
+        scale = scale_of(scales, PATCH_LAYER, len(weight), weight[0].size)
+    centred = pixels(writer, preprocess, divide=scale is not None)
+    rows = _rows(writer, centred, config.grid, config.patch)
+    if scale is not None:
+        rows = quantised(writer, rows, scale.activation)
+    weight = centred.weight(weight)
+    bias = patch_bias(model) + centred.bias(weight)
+    flat = weight.transpose(0, 2, 3, 1).reshape(len(weight), -1)
+    return product(writer, Linear(PATCH_LAYER, flat, bias, scale), rows), bias
+
+
+def _rows(writer: GraphWriter, image: Pixels, grid: tuple[int, int], patch: int) -> str:
+    """[batch, patches, patch * patch * 3], each row in (y, x, colour) order."""
+    high, wide = grid
+    if image.channels_last:
+        cut, order = writer.shape(0, high, patch, wide, patch * 3), [0, 1, 3, 2, 4]
+    else:
+        cut, order = writer.shape(0, 3, high, patch, wide, patch), [0, 2, 4, 3, 5, 1]
+    value = writer.node("Reshape", "patches.cut", image.value, cut)
+    value = writer.node("Transpose", "patches.ordered", value, perm=order)
+    target = writer.shape(0, high * wide, patch * patch * 3)
+    return writer.node("Reshape", "patches", value, target)
+
+
+def _without_first(writer: GraphWriter, value: str, count: int) -> str:
+    start, stop = writer.integers("second", 1), writer.integers("patch_count", count)
+    axis = writer.integers("token_axis", 1)
+    return writer.node("Slice", "patches.kept", value, start, stop, axis)
+
+
+def _positions(model: ReidVit) -> Floats:
+    """[tokens, width]: what is added to each token, leading tokens included."""
+    backbone: Any = model.backbone
+    positions: Floats = array(backbone.pos_embed)[0].copy()
+    if model.config.tokens == "pass":
+        names = [f"part_token{part}" for part in (1, 2, 3)]
+        places = [f"part{part}_pos" for part in (1, 2, 3)]
+        parts = [array(getattr(backbone, name))[0] for name in ("cls_token", *names)]
+        spots = [array(getattr(backbone, name))[0] for name in ("cls_pos", *places)]
+        leading = np.concatenate(parts) + np.concatenate(spots)
+        positions = np.concatenate([leading, positions])
+    elif model.config.tokens != "mean":
+        positions[0] += array(backbone.cls_token)[0, 0]
+    return positions
