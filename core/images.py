@@ -58,7 +58,8 @@ def read_image(path: Path) -> Pixels:
 
 def decode(data: bytes, name: str) -> Pixels:
     """An encoded image as height x width x RGB; `name` is what errors call it."""
-    image = _open(io.BytesIO(data), name)
+    _refuse_empty(len(data), name)
+    image = _open(_Encoded(data), name)
     try:
         image.load()
     except Exception as problem:  # plugins meet damage with a dozen exception classes
@@ -66,6 +67,17 @@ def decode(data: bytes, name: str) -> Pixels:
             f"{name}: damaged or truncated image ({problem}); {_RE_EXPORT}"
         ) from problem
     return np.ascontiguousarray(_upright(_to_rgb(image), _orientation(image)))
+
+
+class _Encoded(io.BytesIO):
+    """Bytes that may not be read past their end: PersonViT's and other ReID code sets Pillow's
+    LOAD_TRUNCATED_IMAGES for the whole process, and half an image would then pass as grey."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        if not data and size != 0:
+            raise EOFError("the file ends before the image does")
+        return data
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -90,6 +102,7 @@ def _readable(path: Path) -> Iterator[None]:
             raise DataError(f"{path}: this is a folder, not an image; give one of the files in it")
         if not stat.S_ISREG(found.st_mode):
             raise DataError(f"{path}: not a regular file; copy the image to a file first")
+        _refuse_empty(found.st_size, str(path))
         if found.st_size > MAX_BYTES:
             raise DataError(
                 f"{path}: {found.st_size} bytes is more than the limit of {MAX_BYTES} for one "
@@ -108,8 +121,6 @@ def _readable(path: Path) -> Iterator[None]:
 def _open(file: IO[bytes], name: str) -> ImageFile.ImageFile:
     head = file.read(_HEAD)
     file.seek(0)
-    if not head:
-        raise DataError(f"{name}: the file is empty (0 bytes); copy it again or remove it")
     _refuse_size(_declared_size(head), name)
     plugin = _plugin(head, name)
     try:
@@ -164,6 +175,11 @@ def _webp_size(head: bytes) -> tuple[int, int]:
 
 def _little(data: bytes) -> int:
     return int.from_bytes(data, "little")
+
+
+def _refuse_empty(count: int, name: str) -> None:
+    if not count:
+        raise DataError(f"{name}: the file is empty (0 bytes); copy it again or remove it")
 
 
 def _refuse_size(size: tuple[int, int], name: str) -> None:
