@@ -13,8 +13,8 @@ def linear(name: str, reason: str, inputs: int | str = "D") -> DeadGroup:
     return DeadGroup(reason, {f"{name}.weight": ("n", inputs), f"{name}.bias": ("n",)})
 
 
-def projection(mlp: str, last: str) -> DeadGroup:
-    """The three layers and the weight-normed prototypes of DINO."""
+def projection(mlp: str, *last: str) -> DeadGroup:
+    """The three layers of DINO's head and the weight-normed prototypes behind them."""
     shapes: dict[str, Shape] = {
         f"{mlp}.0.weight": ("h", "D"),
         f"{mlp}.0.bias": ("h",),
@@ -22,15 +22,10 @@ def projection(mlp: str, last: str) -> DeadGroup:
         f"{mlp}.2.bias": ("h",),
         f"{mlp}.4.weight": ("b", "h"),
         f"{mlp}.4.bias": ("b",),
-        f"{last}.weight_g": ("k", 1),
-        f"{last}.weight_v": ("k", "b"),
     }
+    for name in last:
+        shapes |= {f"{name}.weight_g": (f"k {name}", 1), f"{name}.weight_v": (f"k {name}", "b")}
     return DeadGroup(PROJECTION, shapes)
-
-
-def prototypes(last: str) -> DeadGroup:
-    """A second set of prototypes behind the same three layers (iBOT's patches)."""
-    return DeadGroup(PROJECTION, {f"{last}.weight_g": ("k", 1), f"{last}.weight_v": ("k", "b")})
 
 
 def mask_token(name: str) -> DeadGroup:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import isqrt
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 Shape = tuple[int | str, ...]
 """Sizes, or letters that stand for the same size within one group; D is the model's width."""
 
+NECK = re.compile(r"bottleneck(_1|_2|_3|_pt1|_pt2|_pt3)?\.")
 PASS_TOKENS = ("part_token", "cls_pos", "part1_pos", "part2_pos", "part3_pos")
 
 
@@ -48,6 +50,10 @@ class Weights:
     @property
     def has_parts(self) -> bool:
         return self.has(*PASS_TOKENS)
+
+    @property
+    def has_neck(self) -> bool:
+        return any(NECK.match(key) for key in self.tensors)
 
     @property
     def square(self) -> bool:

@@ -19,7 +19,8 @@ def infer_grid(patches: int, where: str) -> Grid:
     """The rows and columns behind a number of patches, when only one answer is sensible."""
     published = [grid for grid in PUBLISHED if grid[0] * grid[1] == patches]
     candidates = published or upright_grids(patches)
-    if len(candidates) == 1:
+    # Beyond the published sizes, only what the published loaders can be told: a whole ratio.
+    if len(candidates) == 1 and candidates[0][0] % candidates[0][1] == 0:
         return candidates[0]
     shown = " or ".join(f"{rows}x{columns}" for rows, columns in candidates)
     if not candidates:

@@ -14,6 +14,7 @@ from .family import Weights
 from .grid import infer_grid
 
 HEAD_WIDTH = 64
+_NECK_PARTS = ("weight", "bias", "running_mean", "running_var")
 
 
 def infer_config(
@@ -89,7 +90,7 @@ def _grid(
 
 def _neck(converted: Converted) -> Neck:
     if converted.family.neck == "single-or-multi":
-        multi = any(key.startswith("bottleneck_") for key in converted.tensors)
+        multi = any(re.match(r"bottleneck_[123]\.", key) for key in converted.tensors)
         return "multi" if multi else "single"
     return converted.family.neck
 
@@ -99,7 +100,8 @@ def _fusion(converted: Converted, where: str, width: int, told: Fusion | None) -
     neck = _neck(converted)
     witness = converted.tensors.get("classifier.weight")
     if witness is None and neck == "single":
-        witness = converted.tensors.get("bottleneck.weight")
+        parts = (converted.tensors.get(f"bottleneck.{part}") for part in _NECK_PARTS)
+        witness = next((tensor for tensor in parts if tensor is not None), None)
     if witness is None:
         if told is None and neck != "none":
             raise CheckpointError(

@@ -109,10 +109,8 @@ def read_native(path: Path) -> NativeContent:
 
 def load_native(path: Path) -> Native:
     """Build the model that the header describes and fill every tensor of it."""
-    from .strict import fill
-    from .vit import build
+    from .vit import filled
 
     content = read_native(path)
-    model = build(content.config)
-    fill(model, content.tensors, str(path))
-    return Native(model.eval(), content.config, content.preprocess, content.provenance)
+    model = filled(content.config, content.tensors, str(path))
+    return Native(model, content.config, content.preprocess, content.provenance)

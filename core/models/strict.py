@@ -18,7 +18,7 @@ def fill(
     where: str,
     original: Callable[[str], str] = str,
 ) -> None:
-    """Copy tensors into a model whose names and shapes they must equal.
+    """Give a model its tensors, whose names and shapes must equal its own.
 
     `original` turns a name of the model into the one that the user's file has for it.
     """
@@ -45,9 +45,11 @@ def fill(
             + "; ".join(complaints)
         )
     check_finite(tensors, where)
-    with torch.no_grad():
-        for key, value in wanted.items():
-            value.copy_(tensors[key])
+    # Copies: a tensor read from a file may be a view of it, or of another tensor.
+    fitting = {
+        key: tensors[key].to(value.dtype, copy=True).contiguous() for key, value in wanted.items()
+    }
+    model.load_state_dict(fitting, strict=True, assign=True)
 
 
 def check_finite(tensors: Mapping[str, Tensor], where: str) -> None:

@@ -1,21 +1,18 @@
-"""The re-identification transformer: timm's blocks, our tokens, necks and embedding."""
+"""The re-identification transformer: a backbone, its necks, an embedding and a classifier."""
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
-from timm.layers.patch_embed import PatchEmbed
-from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from ..errors import ConfigError
+from .backbone import PARTS, Backbone
 from .config import ModelConfig
-from .stem import ConvStem
-
-PARTS = (1, 2, 3)
+from .strict import fill
 
 
 class Features(NamedTuple):
@@ -23,71 +20,6 @@ class Features(NamedTuple):
 
     before: Tensor
     after: Tensor
-
-
-class Backbone(VisionTransformer):
-    """timm's transformer with this family's leading tokens; its keys are the published ones."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        part_tokens = config.tokens == "pass"
-        has_class = config.tokens != "mean"
-        super().__init__(
-            img_size=(config.height_px, config.width_px),
-            patch_size=config.patch,
-            num_classes=0,
-            global_pool="token" if has_class else "avg",
-            fc_norm=False,
-            embed_dim=config.width,
-            depth=config.depth,
-            num_heads=config.heads,
-            class_token=has_class,
-            no_embed_class=part_tokens,
-            drop_path_rate=config.drop_path,
-            embed_layer=ConvStem if config.stem == "ics" else PatchEmbed,
-            norm_layer=partial(nn.LayerNorm, eps=1e-6),
-        )
-        self.tokens = config.tokens
-        self.camera_weight = config.camera_weight
-        if config.tokens == "cls-drop-patch":
-            self.pos_embed = nn.Parameter(self.get_parameter("pos_embed")[:, 1:].detach().clone())
-        if part_tokens:
-            for part in PARTS:
-                self.register_parameter(f"part_token{part}", _token(config.width))
-                self.register_parameter(f"part{part}_pos", _token(config.width))
-            self.cls_pos = nn.Parameter(torch.zeros(1, 1, config.width))
-        if has_class:
-            nn.init.trunc_normal_(self.get_parameter("cls_token"), std=0.02)
-        self.sie_embed = None
-        if config.cameras:
-            self.sie_embed = nn.Parameter(torch.zeros(config.cameras, 1, config.width))
-            nn.init.trunc_normal_(self.sie_embed, std=0.02)
-
-    def forward(self, x: Tensor, cameras: Tensor | None = None) -> Tensor:  # type: ignore[override]
-        """All tokens after the last norm."""
-        x = self._pos_embed(self.patch_embed(x))
-        if self.sie_embed is not None:
-            if cameras is None:
-                raise ConfigError(
-                    "this model adds a camera embedding; give the camera number of every image"
-                )
-            x = x + self.camera_weight * self.sie_embed[cameras]
-        normed: Tensor = self.norm(self.blocks(x))
-        return normed
-
-    def _pos_embed(self, x: Tensor) -> Tensor:
-        if self.tokens == "cls-drop-patch":
-            # The top-left patch goes: a corner beside the head, so mostly background.
-            x = x[:, 1:]
-        if self.tokens != "pass":
-            return super()._pos_embed(x)
-        tokens = ["cls_token", *(f"part_token{part}" for part in PARTS)]
-        positions = ["cls_pos", *(f"part{part}_pos" for part in PARTS)]
-        leading = [
-            self.get_parameter(token) + self.get_parameter(position)
-            for token, position in zip(tokens, positions, strict=True)
-        ]
-        first = torch.cat(leading, dim=1).expand(x.shape[0], -1, -1)
-        return torch.cat([first, x + self.get_parameter("pos_embed")], dim=1)
 
 
 class ReidVit(nn.Module):
@@ -107,6 +39,11 @@ class ReidVit(nn.Module):
         self.classifier: nn.Linear | None = None
         if config.classes:
             self.classifier = nn.Linear(config.embedding, config.classes, bias=False)
+
+    def draw(self) -> None:
+        """Random weights, and a classifier that starts undecided."""
+        self.backbone.draw()
+        if self.classifier is not None:
             nn.init.normal_(self.classifier.weight, std=0.001)
 
     def forward(self, images: Tensor, cameras: Tensor | None = None) -> Features:
@@ -147,7 +84,22 @@ class ReidVit(nn.Module):
 
 def build(config: ModelConfig) -> ReidVit:
     """A freshly initialised model."""
-    return ReidVit(config)
+    model = ReidVit(config)
+    model.draw()
+    return model
+
+
+def filled(
+    config: ModelConfig,
+    tensors: Mapping[str, Tensor],
+    where: str,
+    original: Callable[[str], str] = str,
+) -> ReidVit:
+    """A model of exactly these tensors, ready to embed; no time is lost on random numbers."""
+    with torch.device("meta"):
+        model = ReidVit(config)
+    fill(model, tensors, where, original)
+    return model.eval()
 
 
 def frozen_bias_norm(width: int) -> nn.BatchNorm1d:
@@ -162,9 +114,3 @@ def _fuse(tokens: list[Tensor], fusion: str) -> Tensor:
     if fusion == "cat":
         return torch.cat([tokens[0], parts], dim=1)
     return (tokens[0] + parts) / 2
-
-
-def _token(width: int) -> nn.Parameter:
-    token = nn.Parameter(torch.empty(1, 1, width))
-    nn.init.trunc_normal_(token, std=0.02)
-    return token

@@ -18,9 +18,9 @@ from .native import NativeContent, read_header, read_native
 from .published_preprocess import beside
 from .report import ImportReport
 from .safe_load import looks_like_safetensors, read_pickled
-from .strict import fill, listing
+from .strict import listing
 from .unwrap import Branch, unwrap
-from .vit import ReidVit, build
+from .vit import ReidVit, filled
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,7 @@ def recognise(weights: Weights) -> Family:
 
 def _from_native(path: Path, content: NativeContent, options: ReadOptions) -> Loaded:
     adapted = adapt(content.tensors, content.config, options.size, options.tokens)
-    model = build(adapted.config)
-    fill(model, adapted.tensors, str(path))
+    model = filled(adapted.config, adapted.tensors, str(path))
     report = ImportReport(
         file=str(path),
         family="native",
@@ -93,7 +92,7 @@ def _from_native(path: Path, content: NativeContent, options: ReadOptions) -> Lo
         changed=adapted.changed,
     )
     preprocess = _sized(content.preprocess, adapted)
-    return Loaded(model.eval(), adapted.config, preprocess, report, content.provenance)
+    return Loaded(model, adapted.config, preprocess, report, content.provenance)
 
 
 def _from_foreign(
@@ -104,10 +103,10 @@ def _from_foreign(
     converted = convert(weights, family)
     config = infer_config(converted, str(path), options.source_size, options.fusion)
     # The untouched file must fit its own model first: resizing could hide a damaged tensor.
-    fill(build(config), converted.tensors, str(path), converted.original)
+    model = filled(config, converted.tensors, str(path), converted.original)
     adapted = adapt(converted.tensors, config, options.size, options.tokens)
-    model = build(adapted.config)
-    fill(model, adapted.tensors, str(path), converted.original)
+    if adapted.config != config:
+        model = filled(adapted.config, adapted.tensors, str(path))
     preprocess, note = beside(path, family)
     report = ImportReport(
         file=str(path),
@@ -120,7 +119,7 @@ def _from_foreign(
         notes=(note,) if note else (),
     )
     provenance = {"file": path.name, "sha256": sha256(path), "family": family.name, **origin}
-    return Loaded(model.eval(), adapted.config, _sized(preprocess, adapted), report, provenance)
+    return Loaded(model, adapted.config, _sized(preprocess, adapted), report, provenance)
 
 
 def _sized(preprocess: Preprocess, adapted: Adapted) -> Preprocess:

@@ -9,10 +9,11 @@ from ..published_preprocess import PRE_TRAINED
 
 def _recognise(weights: Weights) -> bool:
     other = ("masked_embed", "head.last_layer2", "head.weight", "head.bias", "dist_token")
-    trained = ("bottleneck", "patch_embed.conv", "base.", "head_dist", "pre_logits")
+    trained = ("patch_embed.conv", "head_dist", "pre_logits")
     return (
         weights.square
         and not weights.has_parts
+        and not weights.has_neck
         and not weights.has(*other, *trained)
         and not weights.under("base.")
         and "target_encoder" not in weights.wrappers

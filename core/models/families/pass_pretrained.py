@@ -12,7 +12,7 @@ FAMILY = Family(
     name="pass-pretrained",
     title="PASS, pre-trained",
     recognise=lambda weights: (
-        weights.has_parts and not weights.under("base.") and not weights.has("bottleneck")
+        weights.has_parts and not weights.under("base.") and not weights.has_neck
     ),
     preprocess=PRE_TRAINED,
     trunks=("backbone.", ""),

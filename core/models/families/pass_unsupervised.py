@@ -8,9 +8,7 @@ from ..published_preprocess import UNSUPERVISED
 FAMILY = Family(
     name="pass-unsupervised",
     title="PASS, fine-tuned without labels (USL or UDA)",
-    recognise=lambda weights: (
-        weights.has_parts and not weights.under("base.") and weights.has("bottleneck")
-    ),
+    recognise=lambda weights: weights.has_parts and not weights.under("base.") and weights.has_neck,
     preprocess=UNSUPERVISED,
     renames={f"bottleneck_{part}": f"bottleneck_pt{part}" for part in (1, 2, 3)},
     tokens="pass",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..dead_groups import mask_token, projection, prototypes
+from ..dead_groups import mask_token, projection
 from ..family import Family
 from ..published_preprocess import PRE_TRAINED
 
@@ -17,8 +17,7 @@ FAMILY = Family(
     preprocess=PRE_TRAINED,
     trunks=("backbone.", ""),
     dead=(
-        projection("head.mlp", "head.last_layer"),
-        prototypes("head.last_layer2"),
+        projection("head.mlp", "head.last_layer", "head.last_layer2"),
         mask_token("masked_embed"),
         mask_token("backbone.masked_embed"),
     ),

@@ -12,7 +12,7 @@ FAMILY = Family(
     recognise=lambda weights: (
         weights.has("head.weight", "head.bias", "dist_token", "head_dist", "pre_logits")
         and not weights.has_parts
-        and not weights.has("bottleneck")
+        and not weights.has_neck
         and not weights.under("base.")
     ),
     preprocess=CLASSIFIER,

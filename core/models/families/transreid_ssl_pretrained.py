@@ -9,11 +9,12 @@ from .dino import FAMILY as DINO
 
 def _recognise(weights: Weights) -> bool:
     person_shaped = weights.has("patch_embed.conv") or not weights.square
-    other = ("masked_embed", "head.last_layer2", "head.weight", "dist_token", "bottleneck")
+    other = ("masked_embed", "head.last_layer2", "head.weight", "dist_token")
     return (
         person_shaped
         and weights.has("patch_embed.", "blocks.")
         and not weights.has_parts
+        and not weights.has_neck
         and not weights.has(*other)
         and not weights.under("base.")
         and "target_encoder" not in weights.wrappers

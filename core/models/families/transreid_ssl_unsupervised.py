@@ -9,7 +9,7 @@ FAMILY = Family(
     name="transreid-ssl-unsupervised",
     title="TransReID-SSL, fine-tuned without labels (USL or UDA)",
     recognise=lambda weights: (
-        weights.has("bottleneck") and not weights.under("base.") and not weights.has_parts
+        weights.has_neck and not weights.under("base.") and not weights.has_parts
     ),
     preprocess=UNSUPERVISED,
     neck="single",
