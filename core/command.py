@@ -147,7 +147,9 @@ def _help_text(options: type[Any]) -> str:
 def _parameter(field: dataclasses.Field[Any], hint: Any) -> click.Parameter:
     kind, several = _click_type(field, hint)
     if field.metadata["role"] == "argument":
-        return click.Argument([field.name], type=kind, nargs=-1 if several else 1, required=True)
+        words = click.Argument([field.name], type=kind, nargs=-1 if several else 1, required=True)
+        words.help = field.metadata["help"]  # older versions of click have no place for it
+        return words
     flag = "--" + field.name.replace("_", "-")
     if hint is bool:
         names = [f"{flag}/--no-{flag[2:]}"] if field.default else [flag]
