@@ -71,9 +71,9 @@ DOMAINS: Mapping[str, Domain] = {
         Domain(
             "night",
             scenes=("asphalt", "pavement", "plaza"),
-            exposure=0.5,
+            exposure=0.6,
             tint=(1.12, 0.96, 0.74),
-            ambient=0.4,
+            ambient=0.42,
             diffuse=0.66,
             noise=(6.0, 13.0),
             blur=(0.3, 1.3),

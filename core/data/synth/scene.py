@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -38,6 +39,11 @@ class World:
     def domain(self) -> Domain:
         return domain_of(self.domain_name)
 
+    @property
+    def entropy(self) -> int:
+        """Other people in every domain, also under the same seed."""
+        return (self.seed << 32) | zlib.crc32(self.domain_name.encode())
+
 
 @dataclass(frozen=True)
 class Visible:
@@ -67,7 +73,7 @@ class Shot:
 
 def render(world: World, shot: Shot) -> tuple[bytes, Visible]:
     """Draw one picture as a JPEG file; depends on nothing but the world's seed and the shot."""
-    rng = generator(world.seed, Stream.SHOT, shot.subject, shot.camera, shot.index)
+    rng = generator(world.entropy, Stream.SHOT, shot.subject, shot.camera, shot.index)
     camera = camera_of(world, shot.camera)
     scene = crop_scene(
         rng, camera.scenes[int(rng.integers(len(camera.scenes)))], world.height, world.width
@@ -82,12 +88,12 @@ def render(world: World, shot: Shot) -> tuple[bytes, Visible]:
 
 @lru_cache(maxsize=64)
 def camera_of(world: World, number: int) -> Camera:
-    return make_camera(world.seed, number, world.domain, world.height, world.width)
+    return make_camera(world.entropy, number, world.domain, world.height, world.width)
 
 
 @lru_cache(maxsize=256)
 def person_of(world: World, subject: int) -> Person:
-    return sample_person(world.seed, subject, world.domain)
+    return sample_person(world.entropy, subject, world.domain)
 
 
 def _person(
@@ -103,7 +109,7 @@ def _person(
     cover = _occlude(rng, world, shot, scene)
     shown = _regions(figure[3], cover, view, world)
     return Visible(
-        front=bool(np.cos(view.yaw) > 0.25),
+        front=bool(np.cos(view.yaw) > 0.4),
         bag=shown["upper"] and (person.bag == "backpack" or bag_depth(view, pose, person) > -0.1),
         **shown,
     )
@@ -111,7 +117,7 @@ def _person(
 
 def _view(rng: np.random.Generator, world: World, shot: Shot, camera: Camera) -> View:
     """Heading by track, box by the detector's mood."""
-    track = generator(world.seed, Stream.TRACK, shot.subject, shot.camera)
+    track = generator(world.entropy, Stream.TRACK, shot.subject, shot.camera)
     yaw = float(track.uniform(0, 2 * np.pi)) + float(rng.normal(0, 0.4))
     jitter, mood = world.domain.box_jitter, float(rng.random())
     scale = float(rng.uniform(0.86, 0.95))
@@ -147,7 +153,7 @@ def _light(rng: np.random.Generator, light: Light) -> Light:
 @lru_cache(maxsize=4)
 def _fold_sheet(world: World) -> Plane:
     """Wrinkles for all pictures of a data set: broad, slanted ones and a fine weave."""
-    rng = generator(world.seed, Stream.TEXTURE)
+    rng = generator(world.entropy, Stream.TEXTURE)
     high, wide = world.height + 96, world.width + 96
     sheet = np.zeros((high, wide), dtype=np.float32)
     scale = world.height / 256
@@ -197,8 +203,8 @@ def _illuminate(rng: np.random.Generator, scene: Plane) -> None:
 @lru_cache(maxsize=64)
 def _stranger(world: World, number: int, near: bool) -> Plane:
     """A person that is never a subject, drawn once; far ones stand behind, near ones in front."""
-    rng = generator(world.seed, Stream.BYSTANDER, number, int(near))
-    person = sample_person(world.seed, FIRST_BYSTANDER + 2 * number + int(near), world.domain)
+    rng = generator(world.entropy, Stream.BYSTANDER, number, int(near))
+    person = sample_person(world.entropy, FIRST_BYSTANDER + 2 * number + int(near), world.domain)
     scale = float(rng.uniform(1.0, 1.2) if near else rng.uniform(0.55, 0.9))
     ground = float(rng.uniform(1.2, 1.42) if near else rng.uniform(0.8, 0.93))
     view = View(

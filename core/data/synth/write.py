@@ -109,7 +109,7 @@ def _draw(root: Path, world: World, shot: Shot) -> Record:
     data, visible = render(world, shot)
     (root / shot.path).write_bytes(data)
     person = person_of(world, shot.subject)
-    rng = generator(world.seed, Stream.WORDS, shot.subject, shot.camera, shot.index)
+    rng = generator(world.entropy, Stream.WORDS, shot.subject, shot.camera, shot.index)
     return shot.path, shot.identity, describe(rng, person, visible), shown(person, visible)
 
 
