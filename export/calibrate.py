@@ -17,8 +17,11 @@ from torch import Tensor, nn
 from ..core.errors import CalibrationError
 from ..core.models.vit import ReidVit
 from .recipe import Recipe
-from .scales import LinearScale, Scales
+from .scales import LinearScale, Scales, attention_names
 from .smoothing import FOLDABLE, fold
+
+ENTROPY_STRIDE = 16
+"""Bins between the thresholds that modelopt's entropy search tries; 1 takes seconds per layer."""
 
 Batches = Callable[[], Iterable[Tensor]]
 """Makes a fresh pass over the normalised calibration crops; called once or twice."""
@@ -35,11 +38,63 @@ class Calibrated:
 def calibrate(model: ReidVit, batches: Batches, recipe: Recipe) -> Calibrated:
     """Ranges for every layer that the recipe quantises."""
     layers = sorted(recipe.int8_layers(model.config))
+    _refuse_not_finite(model, next(iter(batches())))
     ready = _smoothed(model, batches, layers, recipe.smooth) if recipe.smooth else model
     histogram = recipe.calibration != "max"
     observed = _observe(ready, batches, _settings(layers, histogram), "max")
-    return Calibrated(
-        ready, {layer: _scale(_linear(observed, layer), layer, recipe) for layer in layers}
+    scales = {layer: _scale(_linear(observed, layer), layer, recipe) for layer in layers}
+    attention = attention_ranges(ready, batches) if recipe.int8_attention else {}
+    return Calibrated(ready, {**scales, **attention})
+
+
+@torch.no_grad()
+def attention_ranges(model: ReidVit, batches: Batches) -> Scales:
+    """The largest |value| of every block's queries (already scaled), keys and values."""
+    largest: dict[str, float] = {}
+
+    def watch(block: int, scale: float) -> Callable[[nn.Module, Any, Tensor], None]:
+        def hook(_: nn.Module, __: Any, joint: Tensor) -> None:
+            query, key, value = joint.chunk(3, dim=-1)
+            tensors = (query * scale, key, value)
+            for name, tensor in zip(attention_names(block), tensors, strict=True):
+                largest[name] = max(largest.get(name, 0.0), float(tensor.abs().max()))
+
+        return hook
+
+    scale = (model.config.width // model.config.heads) ** -0.5
+    hooks = [
+        model.backbone.get_submodule(f"blocks.{block}.attn.qkv").register_forward_hook(
+            watch(block, scale)
+        )
+        for block in range(model.config.depth)
+    ]
+    for batch in batches():
+        model(batch)
+    for hook in hooks:
+        hook.remove()
+    return {name: LinearScale(activation=amax) for name, amax in largest.items()}
+
+
+@torch.no_grad()
+def _refuse_not_finite(model: ReidVit, batch: Tensor) -> None:
+    """modelopt ends in an assertion about its own tensors; name the layer instead."""
+    if bool(torch.isfinite(model.embed(batch)).all()):
+        return
+    broken: list[str] = []
+    hooks = [
+        module.register_forward_pre_hook(
+            lambda _, args, name=name: broken.append(name) if not args[0].isfinite().all() else None
+        )
+        for name, module in model.backbone.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d)
+    ]
+    model(batch)
+    for hook in hooks:
+        hook.remove()
+    where = f"first at the input of {broken[0]}" if broken else "after the last block"
+    raise CalibrationError(
+        f"the model gives values that are not finite, {where}; "
+        "its weights are damaged or were trained with a loss that diverged"
     )
 
 
@@ -98,10 +153,10 @@ def _linear(observed: nn.Module, layer: str) -> Any:
 def _scale(linear: Any, layer: str, recipe: Recipe) -> LinearScale:
     weight = linear.weight.detach().abs().flatten(1).amax(dim=1).float().numpy()
     amax = _activation_amax(linear.input_quantizer, recipe)
-    if not np.isfinite(amax) or amax <= 0:
+    if not amax > 0:
         raise CalibrationError(
-            f"the input of {layer} was {'never seen' if amax <= 0 else 'not finite'} during "
-            "calibration; the crops or the weights are not what this model expects"
+            f"the input of {layer} was zero on every calibration crop; "
+            "the crops or the weights are not what this model expects"
         )
     return LinearScale(activation=amax, weight=np.maximum(weight, np.finfo(np.float32).tiny))
 
@@ -109,7 +164,11 @@ def _scale(linear: Any, layer: str, recipe: Recipe) -> LinearScale:
 def _activation_amax(quantizer: Any, recipe: Recipe) -> float:
     if recipe.calibration == "max":
         return float(quantizer.amax)
-    options = {"percentile": recipe.percentile} if recipe.calibration == "percentile" else {}
+    options: dict[str, float] = {}
+    if recipe.calibration == "percentile":
+        options["percentile"] = recipe.percentile
+    elif recipe.calibration == "entropy":
+        options["stride"] = ENTROPY_STRIDE
     with _quiet():
         return float(quantizer._calibrator.compute_amax(recipe.calibration, **options))
 

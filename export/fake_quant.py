@@ -1,4 +1,4 @@
-"""Runs chosen layers of a PyTorch model as INT8 would, so that a recipe can be judged before it is built."""
+"""Runs chosen layers of a PyTorch model as INT8 would, to judge a recipe before it is built."""
 
 from __future__ import annotations
 

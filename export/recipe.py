@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import tomllib
+
 from ..core.errors import ConfigError
 from ..core.files import write_atomically
 from ..core.models.config import ModelConfig
+from .scales import PATCH_LAYER, layer_names
 
 Method = Literal["max", "entropy", "percentile", "mse"]
-PARTS_OF_A_BLOCK = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
-PATCH = "patch_embed.proj"
 
 
 @dataclass(frozen=True)
@@ -41,26 +41,19 @@ class Recipe:
 
     def int8_layers(self, config: ModelConfig) -> frozenset[str]:
         """The layers that run in INT8; a name the model does not have is an error."""
-        linears = layer_names(config)
-        known = {*linears, PATCH}
+        linears = layer_names(config.depth)
+        known = {*linears, PATCH_LAYER}
         if strange := sorted(set(self.high_precision) - known):
             raise ConfigError(
                 f"recipe: high_precision names {strange}, which this model does not have; "
-                f"its layers are called like {linears[0]} and {PATCH}"
+                f"its layers are called like {linears[0]} and {PATCH_LAYER}"
             )
-        chosen = set(linears) | ({PATCH} if self.patch_convolution else set())
+        chosen = set(linears) | ({PATCH_LAYER} if self.patch_convolution else set())
         return frozenset(chosen - set(self.high_precision))
 
     def protecting(self, layers: tuple[str, ...]) -> Recipe:
         """The same recipe with some more layers in high precision."""
         return replace(self, high_precision=tuple(sorted({*self.high_precision, *layers})))
-
-
-def layer_names(config: ModelConfig) -> tuple[str, ...]:
-    """Every linear layer of the blocks, in the order of the forward pass."""
-    return tuple(
-        f"blocks.{block}.{part}" for block in range(config.depth) for part in PARTS_OF_A_BLOCK
-    )
 
 
 def to_toml(recipe: Recipe) -> str:

@@ -86,9 +86,7 @@ def embed(model: ReidVit, images: Tensor, batch: int) -> NDArray[np.float32]:
     return result
 
 
-def margins(
-    embeddings: NDArray[np.float32], identities: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def margins(embeddings: NDArray[np.float32], identities: NDArray[np.int64]) -> NDArray[np.float64]:
     """Per crop: cosine to the farthest own image minus cosine to the nearest stranger."""
     similarity = embeddings.astype(np.float64) @ embeddings.T.astype(np.float64)
     same = identities[:, None] == identities[None, :]

@@ -13,9 +13,9 @@ from pathlib import Path
 from ..core.files import write_atomically
 from ..core.models.config import ModelConfig
 from ..core.models.vit import ReidVit
-from .recipe import PATCH, Recipe
+from .recipe import Recipe
 from .rehearsal import Damage, Rehearsal
-from .scales import Scales
+from .scales import PATCH_LAYER, Scales
 
 MEAN_ERROR_LIMIT = 0.01
 WORST_ERROR_LIMIT = 0.05
@@ -66,11 +66,7 @@ def rank_layers(
         _store(cache, known)
     shares = work_shares(model.config)
     rows = [Sensitivity(layer, known[layer], shares[layer]) for layer in sorted(scales)]
-    by_error = _places(rows, lambda row: row.damage.error)
-    by_margin = _places(rows, lambda row: row.damage.margin_loss)
-    return tuple(
-        sorted(rows, key=lambda r: (by_error[r.layer] + by_margin[r.layer], -r.damage.error))
-    )
+    return tuple(sorted(rows, key=_harm_among(rows)))
 
 
 def protect_worst(
@@ -130,16 +126,21 @@ def work_shares(config: ModelConfig) -> dict[str, float]:
         for block in range(config.depth)
         for part, times in per_block.items()
     }
-    work[PATCH] = float(3 * config.patch**2 * width * tokens)
+    work[PATCH_LAYER] = float(3 * config.patch**2 * width * tokens)
     total = sum(work.values())
     return {layer: amount / total for layer, amount in work.items()}
 
 
-def _places(
-    rows: Sequence[Sensitivity], key: Callable[[Sensitivity], float]
-) -> dict[str, int]:
-    ordered = sorted(rows, key=lambda row: (-key(row), row.layer))
-    return {row.layer: place for place, row in enumerate(ordered)}
+def _harm_among(rows: Sequence[Sensitivity]) -> Callable[[Sensitivity], tuple[float, str]]:
+    """A layer's share of all embedding error plus its share of all margin loss; largest first."""
+    errors = sum(row.damage.error for row in rows) or 1.0
+    margins = sum(max(row.damage.margin_loss, 0.0) for row in rows) or 1.0
+
+    def key(row: Sensitivity) -> tuple[float, str]:
+        margin = max(row.damage.margin_loss, 0.0) / margins
+        return -(row.damage.error / errors + margin), row.layer
+
+    return key
 
 
 def _load(cache: Path) -> dict[str, Damage]:

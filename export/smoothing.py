@@ -24,7 +24,9 @@ def fold(model: ReidVit, factors: Mapping[str, Tensor]) -> ReidVit:
     """An equal model whose named layers see their input multiplied by a factor per channel."""
     folded = copy.deepcopy(model)
     for layer, factor in factors.items():
-        owner, _, part = layer.partition(".attn.") if ".attn." in layer else layer.partition(".mlp.")
+        owner, _, part = (
+            layer.partition(".attn.") if ".attn." in layer else layer.partition(".mlp.")
+        )
         block = folded.backbone.get_submodule(owner)
         _absorb(block, part, factor.flatten())
         linear = folded.backbone.get_submodule(layer)

@@ -58,7 +58,9 @@ def test_a_test_image_among_the_training_images_is_refused(tmp_path: Path) -> No
         choose_crops(dataset, len(dataset.train), seed=0)
 
 
-@pytest.mark.parametrize(("count", "says"), [(8, "at least 32"), (500, "lower --calibration-crops")])
+@pytest.mark.parametrize(
+    ("count", "says"), [(8, "at least 32"), (500, "lower --calibration-crops")]
+)
 def test_too_few_crops_are_refused(tmp_path: Path, count: int, says: str) -> None:
     with pytest.raises(CalibrationError, match=says):
         choose_crops(dataset_with(tmp_path, 5, 2, 1), count, seed=0)

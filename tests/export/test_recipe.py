@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from personvit.core.errors import ConfigError
 from personvit.core.models.config import ModelConfig
-from personvit.export.recipe import Recipe, layer_names, load_recipe, recipe_of, save_recipe, to_toml
+from personvit.export.recipe import Recipe, load_recipe, recipe_of, save_recipe, to_toml
+from personvit.export.scales import layer_names
 
 TINY = ModelConfig(width=64, heads=1, depth=2)
-LAYERS = layer_names(TINY)
+LAYERS = layer_names(TINY.depth)
 
 
 @given(
@@ -64,5 +65,5 @@ def test_a_wrong_recipe_is_refused(tmp_path: Path, text: str, says: str) -> None
 
 
 def test_a_layer_the_model_does_not_have_is_named() -> None:
-    with pytest.raises(ConfigError, match="blocks.9.attn.qkv"):
+    with pytest.raises(ConfigError, match=r"blocks\.9\.attn\.qkv"):
         Recipe(high_precision=("blocks.9.attn.qkv",)).int8_layers(TINY)
