@@ -40,7 +40,7 @@ def make_camera(seed: int, number: int, domain: Domain, height: int, width: int)
     rng = generator(seed, Stream.CAMERA, number)
     shift = domain.camera_shift
     balance = np.array(domain.tint) * np.exp(rng.normal(0, 0.1 * shift, 3))
-    saturation = float(np.exp(rng.normal(-0.1, 0.26 * shift)))
+    saturation = float(np.exp(rng.normal(-0.14, 0.2 * shift)))
     mixing = np.eye(3) * saturation + (1 - saturation) * np.repeat(_LUMA, 3, axis=0)
     mixing = mixing + rng.normal(0, 0.025 * shift, (3, 3))
     side = float(rng.uniform(-0.75, 0.75))

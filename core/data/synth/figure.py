@@ -54,7 +54,7 @@ def _leg(layer: Layer, view: View, limb: Limb, person: Person) -> None:
         layer.tube(
             knee, ankle, (shin[0] + loose, shin[1] + loose, shin[2] + loose + 0.006 * s), paint
         )
-        layer.tube(root, knee, (thigh[0] + loose, thigh[1] + loose), paint, halo=0.06)
+        layer.tube(root, knee, (thigh[0] + loose, thigh[1] + loose), paint, halo=0.0)
         return
     layer.tube(knee, ankle, shin, skin, crease=0.03)
     layer.tube(root, knee, thigh, skin, halo=0.0, crease=0.03)
@@ -78,7 +78,9 @@ def _shoe(layer: Layer, view: View, limb: Limb, person: Person) -> None:
     if person.boots:
         up = view.project((x, y + 0.075, z))
         layer.tube(view.project(limb.end), up, (0.031 * s, 0.036 * s), paint)
-    layer.tube(heel_point, toe_point, (0.03 * s, 0.028 * s, 0.02 * s), paint, crease=0.05)
+    layer.tube(
+        heel_point, toe_point, (0.03 * s, 0.028 * s, 0.02 * s), paint, crease=0.05, ball=True
+    )
 
 
 def _trunk(layer: Layer, view: View, pose: Pose, person: Person) -> list[Part]:
@@ -178,7 +180,7 @@ def _arm(layer: Layer, view: View, limb: Limb, person: Person) -> None:
     fore = (0.029 * thick * s, 0.019 * s)
     paint = sleeve(person.upper)
     hand = (wrist[0] + 0.12 * (wrist[0] - elbow[0]), wrist[1] + 0.12 * (wrist[1] - elbow[1]))
-    layer.tube(wrist, hand, (0.021 * s, 0.019 * s), skin, crease=0.03)
+    layer.tube(wrist, hand, (0.021 * s, 0.019 * s), skin, crease=0.03, ball=True)
     if person.long_sleeves:
         layer.tube(elbow, wrist, (fore[0] + loose, fore[1] + loose * 1.2), paint)
         layer.tube(shoulder, elbow, (upper[0] + loose, upper[1] + loose), paint, halo=0.25)

@@ -46,7 +46,7 @@ def draw_back_hair(layer: Layer, view: View, pose: Pose, person: Person) -> None
     elif person.hair == "ponytail":
         layer.tube(at(0.03, 0.075), at(-0.13, 0.09), (0.022 * s, 0.026 * s, 0.01 * s), paint)
     elif person.hair == "bun":
-        layer.tube(at(0.06, 0.055), at(0.062, 0.056), (0.032 * s,) * 2, paint)
+        layer.tube(at(0.06, 0.055), at(0.062, 0.056), (0.032 * s,) * 2, paint, ball=True)
 
 
 def draw_head(layer: Layer, view: View, pose: Pose, person: Person) -> None:

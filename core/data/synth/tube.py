@@ -110,8 +110,13 @@ class Layer:
         round_ends: bool = True,
         halo: float = 0.35,
         crease: float = 0.15,
+        ball: bool = False,
     ) -> None:
-        """Draw from `start` to `end` (pixels) with radii at equal steps along the way."""
+        """Draw from `start` to `end` (pixels) with radii at equal steps along the way.
+
+        `halo` darkens what lies behind, `crease` is the depth of the folds, a `ball` is shaded
+        round at its ends too.
+        """
         box = self._box(start, end, max(radii))
         if box is None:
             return
@@ -129,13 +134,18 @@ class Layer:
         out_x: Plane = xs - u * np.float32(step_x)
         out_y: Plane = ys - u * np.float32(step_y)
         gap: Plane = radius - np.sqrt(out_x * out_x + out_y * out_y)
-        alpha = _unit(gap + _HALF)
         if not round_ends:
-            alpha *= _unit(along + _HALF) * _unit(np.float32(length + 0.5) - along)
+            np.minimum(gap, np.minimum(along, np.float32(length) - along), out=gap)
+        alpha = _unit(gap + _HALF)
         if halo:
             _shade_around(region, gap, halo)
-        inverse: Plane = np.reciprocal(np.maximum(radius, _HALF))
-        nx, ny = out_x * inverse, out_y * inverse
+        np.maximum(radius, _HALF, out=radius)
+        if ball:
+            nx, ny = out_x / radius, out_y / radius
+        else:
+            # The normal of an endless cylinder, or every knee would look like a ball joint.
+            bend: Plane = (xs * ay - ys * ax) / radius
+            nx, ny = bend * ay, bend * -ax
         facing: Plane = np.sqrt(np.maximum(_ONE - nx * nx - ny * ny, _ZERO))
         surface = Surface(u, nx * ay - ny * ax, facing, self.yaw)
         tone = self._tone(surface, nx, ny)
