@@ -3,5 +3,13 @@
 from __future__ import annotations
 
 from ..core.command import CommandGroup
+from .accuracy import EvaluateOptions, evaluate
+from .finetune_speed import FinetuneSpeedOptions, finetune_speed
+from .ranking_speed import RankingOptions, ranking_speed
+from .rerank_speed import RerankingOptions, reranking_speed
 
 main = CommandGroup("personvit-benchmark", "Measure accuracy and speed.")
+main.command("evaluate", EvaluateOptions)(evaluate)
+main.command("ranking", RankingOptions)(ranking_speed)
+main.command("reranking", RerankingOptions)(reranking_speed)
+main.command("finetune", FinetuneSpeedOptions)(finetune_speed)

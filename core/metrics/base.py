@@ -21,6 +21,8 @@ class RetrievalMetric:
     title: str
     per_query: Callable[[RankedPositives], PerQuery]
     """A value in [0, 1] for each query; NaN where a query has no match."""
+    place: int = 100
+    """Where it stands in tables; smaller comes first."""
 
 
 def sum_per_query(ranked: RankedPositives, values: PerQuery) -> PerQuery:

@@ -16,4 +16,4 @@ def metrics() -> tuple[RetrievalMetric, ...]:
     for module in sorted(info.name for info in pkgutil.iter_modules([str(Path(__file__).parent)])):
         if module != "catalogue":
             found.extend(getattr(import_module(f"{__package__}.{module}"), "METRICS", ()))
-    return tuple(found)
+    return tuple(sorted(found, key=lambda metric: metric.place))

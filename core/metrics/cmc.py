@@ -33,5 +33,6 @@ def cmc_curve(ranked: RankedPositives, length: int) -> NDArray[np.float64]:
 
 
 METRICS = tuple(
-    RetrievalMetric(f"rank{k}", f"Rank-{k}", partial(found_by, k=k)) for k in (1, 5, 10)
+    RetrievalMetric(f"rank{k}", f"Rank-{k}", partial(found_by, k=k), place=10 + k)
+    for k in (1, 5, 10)
 )

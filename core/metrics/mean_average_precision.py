@@ -15,4 +15,4 @@ def average_precision(ranked: RankedPositives) -> PerQuery:
     return sum_per_query(ranked, nth / ranked.ranks) / counts
 
 
-METRICS = (RetrievalMetric("mean_ap", "mAP", average_precision),)
+METRICS = (RetrievalMetric("mean_ap", "mAP", average_precision, place=0),)

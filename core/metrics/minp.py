@@ -17,4 +17,4 @@ def inverse_negative_penalty(ranked: RankedPositives) -> PerQuery:
     return penalty
 
 
-METRICS = (RetrievalMetric("minp", "mINP", inverse_negative_penalty),)
+METRICS = (RetrievalMetric("minp", "mINP", inverse_negative_penalty, place=30),)
