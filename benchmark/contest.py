@@ -45,6 +45,8 @@ class Measured:
     name: str
     title: str
     seconds: tuple[float, ...]
+    cpu_seconds: tuple[float, ...]
+    """Of all its threads; on a busy machine it says more than the clock on the wall."""
     peak_bytes: int
     """Of the whole process, inputs and interpreter included."""
     facts: Facts
@@ -59,6 +61,7 @@ class Measured:
             "title": self.title,
             "seconds": list(self.seconds),
             "median_seconds": self.median,
+            "cpu_seconds": list(self.cpu_seconds),
             "peak_bytes": self.peak_bytes,
             "facts": dict(self.facts),
         }
@@ -103,25 +106,25 @@ def contest(
             name: stack.enter_context(_Process(work, name, path, case))
             for name, path in peers.items()
         }
-        seconds: dict[str, list[float]] = {name: [] for name in peers}
-        answers: dict[str, Facts] = {}
+        answers: dict[str, list[dict[str, Any]]] = {name: [] for name in peers}
         bar = stack.enter_context(
             click.progressbar(length=rounds * len(peers), label=work, file=sys.stderr)
         )
         for _ in range(rounds):
             for name, process in running.items():
-                answers[name] = process.run()
-                seconds[name].append(answers[name]["seconds"])
+                answers[name].append(process.run())
                 bar.update(1)
-    return tuple(
-        Measured(
-            name=name,
-            title=contender_named(name).title,
-            seconds=tuple(seconds[name]),
-            peak_bytes=answers[name]["peak_bytes"],
-            facts=answers[name]["facts"],
-        )
-        for name in peers
+    return tuple(_measured(name, runs) for name, runs in answers.items())
+
+
+def _measured(name: str, runs: Sequence[Mapping[str, Any]]) -> Measured:
+    return Measured(
+        name=name,
+        title=contender_named(name).title,
+        seconds=tuple(run["seconds"] for run in runs),
+        cpu_seconds=tuple(run["cpu_seconds"] for run in runs),
+        peak_bytes=runs[-1]["peak_bytes"],
+        facts=runs[-1]["facts"],
     )
 
 

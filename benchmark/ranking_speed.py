@@ -111,12 +111,13 @@ def _legs(
 
 
 def _table(leg: Leg) -> Table:
-    columns = ("contender", "median s", "fastest s", "times ours", "peak MB", "mAP")
+    columns = ("contender", "median s", "fastest s", "CPU s", "times ours", "peak MB", "mAP")
     rows = [
         (
             each.title,
             f"{each.median:.3f}",
             f"{min(each.seconds):.3f}",
+            f"{min(each.cpu_seconds):.3f}",
             f"{each.median / leg.ours.median:.2f}",
             f"{each.peak_bytes / 1e6:.0f}",
             f"{100 * each.facts['mean_ap']:.3f}" if "mean_ap" in each.facts else "",
