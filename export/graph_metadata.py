@@ -7,8 +7,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
+from ..core.manifest import Space
 from ..core.preprocess import Preprocess
-from .graph_spec import GraphSpec
+from .graph_spec import GraphSpec, Neck
 
 if TYPE_CHECKING:
     from ..core.models.vit import ReidVit
@@ -33,15 +34,9 @@ def metadata_of(model: ReidVit, preprocess: Preprocess, spec: GraphSpec) -> dict
     return {PREFIX + key: values[key] for key in sorted(values)}
 
 
-def space_of(model: ReidVit, neck: str) -> str:
+def space_of(model: ReidVit, neck: Neck) -> str:
     """Names the metric space: equal for every precision of one model on one side of its neck."""
-    facts = {
-        "weights": weights_digest(model),
-        "neck": neck,
-        "dimension": model.config.embedding,
-        "metric": "cosine",
-    }
-    return _digest(_json(facts))[:16]
+    return Space(weights_digest(model), neck, model.config.embedding).derived_id()
 
 
 def weights_digest(model: ReidVit) -> str:

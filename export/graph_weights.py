@@ -127,14 +127,14 @@ def _smooth_values(qkv: Linear, proj: Linear) -> tuple[Linear, Linear]:
         return qkv, proj
     smooth = proj.scale.smooth
     return (
-        _times_rows(qkv, slice(2 * len(smooth), None), 1 / smooth),
+        _times_rows(qkv, slice(2 * len(smooth), None), np.reciprocal(smooth)),
         replace(proj, weight=proj.weight * smooth),
     )
 
 
 def _scale_queries(qkv: Linear, width: int, head: int) -> Linear:
     """Softmax's 1/sqrt(head) moves into Q: exact for heads of 16, 64 and 256 values."""
-    factor = np.full(width, head**-0.5).astype(np.float32)
+    factor: Floats = np.full(width, head**-0.5, dtype=np.float64).astype(np.float32)
     return _times_rows(qkv, slice(0, width), factor)
 
 
