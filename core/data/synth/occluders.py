@@ -35,52 +35,34 @@ def _tone(colour: Rgb, factor: float) -> Rgb:
 
 
 def _car(rng: np.random.Generator, draw: ImageDraw.ImageDraw, h: int, w: int) -> None:
+    """The front half of a parked car, its nose to either side."""
     paint, side = _colour(rng), int(rng.choice((-1, 1)))
     roof = h * rng.uniform(0.5, 0.68)
+    belt = roof + 0.12 * h
     edge = w * (0.5 + side * rng.uniform(-0.1, 0.35))
 
-    def at(x: float) -> float:
-        return edge + side * x * w
+    def area(colour: Rgb, *corners: tuple[float, float]) -> None:
+        draw.polygon([(edge + side * x * w, y) for x, y in corners], fill=colour)
 
-    belt = roof + 0.12 * h
-    draw.polygon(
-        [(at(-0.62), belt), (at(-0.4), roof), (at(1.2), roof), (at(1.2), belt)], fill=paint
-    )
-    glass = (52, 60, 70)
-    draw.polygon(
-        [
-            (at(-0.5), belt),
-            (at(-0.34), roof + 0.02 * h),
-            (at(1.2), roof + 0.02 * h),
-            (at(1.2), belt),
-        ],
-        fill=glass,
-    )
-    draw.polygon(
-        [
-            (at(-1.0), belt + 0.03 * h),
-            (at(-0.55), belt),
-            (at(1.4), belt),
-            (at(1.4), h),
-            (at(-1.0), h),
-        ],
-        fill=_tone(paint, 0.94),
-    )
-    low = [(at(-1.0), belt + 0.2 * h), (at(1.4), belt + 0.2 * h), (at(1.4), h), (at(-1.0), h)]
-    draw.polygon(low, fill=_tone(paint, 0.74))
-    draw.line(
-        [(at(-1.0), belt + 0.06 * h), (at(1.4), belt + 0.02 * h)], fill=_tone(paint, 1.3), width=2
-    )
+    def line(colour: Rgb, first: tuple[float, float], last: tuple[float, float]) -> None:
+        ends = [(edge + side * x * w, y) for x, y in (first, last)]
+        draw.line(ends, fill=colour, width=max(h // 128, 1))
+
+    glass = roof + 0.02 * h
+    area(paint, (-0.62, belt), (-0.4, roof), (1.2, roof), (1.2, belt))
+    area((52, 60, 70), (-0.5, belt), (-0.34, glass), (1.2, glass), (1.2, belt))
+    area(_tone(paint, 0.94), (-1, belt + 0.03 * h), (-0.55, belt), (1.4, belt), (1.4, h), (-1, h))
+    area(_tone(paint, 0.74), (-1, belt + 0.2 * h), (1.4, belt + 0.2 * h), (1.4, h), (-1, h))
+    line(_tone(paint, 1.3), (-1, belt + 0.06 * h), (1.4, belt + 0.02 * h))
     for pillar in (0.12, 0.2):
-        draw.line([(at(pillar), roof), (at(pillar + 0.02), h)], fill=_tone(paint, 0.66), width=2)
-    draw.ellipse(
-        (at(-0.93) - 5, belt + 0.06 * h, at(-0.93) + 5, belt + 0.1 * h), fill=(236, 228, 190)
+        line(_tone(paint, 0.66), (pillar, roof), (pillar + 0.02, h))
+    area(
+        (236, 228, 190), (-0.99, belt + 0.06 * h), (-0.9, belt + 0.05 * h), (-0.92, belt + 0.1 * h)
     )
-    wheel, radius = at(-0.42), 0.11 * h
-    for size, shade in ((1.0, 26), (0.55, 128)):
-        r = radius * size
-        y = h - 0.3 * radius
-        draw.ellipse((wheel - r, y - r, wheel + r, y + r), fill=(shade, shade, shade + 2))
+    wheel = edge - side * 0.42 * w
+    for radius, shade in ((0.11 * h, 26), (0.06 * h, 128)):
+        box = (wheel - radius, 0.967 * h - radius, wheel + radius, 0.967 * h + radius)
+        draw.ellipse(box, fill=(shade, shade, shade + 2))
 
 
 def _bin(rng: np.random.Generator, draw: ImageDraw.ImageDraw, h: int, w: int) -> None:

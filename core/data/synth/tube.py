@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,45 +124,26 @@ class Layer:
         top, bottom, left, right = box
         xs = np.arange(left, right, dtype=np.float32)[None, :] - np.float32(start[0])
         ys = np.arange(top, bottom, dtype=np.float32)[:, None] - np.float32(start[1])
+        shape = _shape(xs, ys, (end[0] - start[0], end[1] - start[1]), radii, round_ends, ball)
         region = self.rgba[:, top:bottom, left:right]
-        fold = self._folds[top:bottom, left:right] * np.float32(crease) if crease else None
-        step_x, step_y = end[0] - start[0], end[1] - start[1]
-        length = max((step_x * step_x + step_y * step_y) ** 0.5, 1e-3)
-        ax, ay = np.float32(step_x / length), np.float32(step_y / length)
-        along: Plane = xs * ax + ys * ay
-        u = _unit(along * np.float32(1 / length))
-        radius = _profile(u, radii)
-        out_x: Plane = xs - u * np.float32(step_x)
-        out_y: Plane = ys - u * np.float32(step_y)
-        gap: Plane = radius - np.sqrt(out_x * out_x + out_y * out_y)
-        if not round_ends:
-            np.minimum(gap, np.minimum(along, np.float32(length) - along), out=gap)
-        alpha = _unit(gap + _HALF)
         if halo:
-            _shade_around(region, gap, halo)
-        np.maximum(radius, _HALF, out=radius)
-        if ball:
-            nx, ny = out_x / radius, out_y / radius
-        else:
-            # The normal of an endless cylinder, or every knee would look like a ball joint.
-            bend: Plane = (xs * ay - ys * ax) / radius
-            nx, ny = bend * ay, bend * -ax
-        facing: Plane = np.sqrt(np.maximum(_ONE - nx * nx - ny * ny, _ZERO))
-        surface = Surface(u, nx * ay - ny * ax, facing, self.yaw)
-        tone = self._tone(surface, nx, ny)
-        if fold is not None:
-            tone *= fold + _ONE
+            _shade_around(region, shape.gap, halo)
+        surface = Surface(shape.u, shape.across, shape.facing, self.yaw)
+        tone = self._tone(shape)
+        if crease:
+            tone *= self._folds[top:bottom, left:right] * np.float32(crease) + _ONE
+        alpha = _unit(shape.gap + _HALF)
         tone *= alpha
         region *= _ONE - alpha
         region[:3] += paint(surface) * tone
         region[3] += alpha
 
-    def _tone(self, surface: Surface, nx: Plane, ny: Plane) -> Plane:
+    def _tone(self, shape: _Shape) -> Plane:
         """How light the surface is: Lambert's cosine, with some light from behind."""
         lx, ly, lz = (np.float32(value) for value in self.light.direction)
-        lambert: Plane = nx * lx
-        lambert += ny * ly
-        lambert += surface.facing * lz
+        lambert: Plane = shape.nx * lx
+        lambert += shape.ny * ly
+        lambert += shape.facing * lz
         np.maximum(lambert, np.float32(-0.25), out=lambert)
         lambert *= np.float32(self.light.diffuse)
         lambert += np.float32(self.light.ambient)
@@ -175,6 +157,45 @@ class Layer:
         left = max(int(min(start[0], end[0]) - reach), 0)
         right = min(int(max(start[0], end[0]) + reach) + 1, width)
         return (top, bottom, left, right) if bottom > top and right > left else None
+
+
+class _Shape(NamedTuple):
+    """A tube's geometry at the pixels of its box."""
+
+    gap: Plane
+    """Distance to the outline, positive inside."""
+    u: Plane
+    across: Plane
+    nx: Plane
+    ny: Plane
+    facing: Plane
+
+
+def _shape(
+    xs: Plane, ys: Plane, axis: Point, radii: Sequence[float], round_ends: bool, ball: bool
+) -> _Shape:
+    length = max((axis[0] ** 2 + axis[1] ** 2) ** 0.5, 1e-3)
+    ax, ay = np.float32(axis[0] / length), np.float32(axis[1] / length)
+    along: Plane = xs * ax + ys * ay
+    u = _unit(along * np.float32(1 / length))
+    radius = _profile(u, radii)
+    out_x: Plane = xs - u * np.float32(axis[0])
+    out_y: Plane = ys - u * np.float32(axis[1])
+    gap: Plane = radius - np.sqrt(out_x * out_x + out_y * out_y)
+    if not round_ends:
+        np.minimum(gap, np.minimum(along, np.float32(length) - along), out=gap)
+    np.maximum(radius, _HALF, out=radius)
+    if ball:
+        nx: Plane = out_x / radius
+        ny: Plane = out_y / radius
+    else:
+        # The normal of an endless cylinder, or every knee would look like a ball joint.
+        bend: Plane = xs * ay - ys * ax
+        bend /= radius
+        nx = bend * ay
+        ny = bend * np.float32(-ax)
+    facing: Plane = np.sqrt(np.maximum(_ONE - nx * nx - ny * ny, _ZERO))
+    return _Shape(gap, u, nx * ay - ny * ax, nx, ny, facing)
 
 
 _FINE = np.linspace(0, 1, 129)

@@ -6,10 +6,10 @@ import csv
 import json
 import multiprocessing
 import os
+import secrets
 import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -53,11 +53,10 @@ def write_tree(
 @contextmanager
 def _replacing_folder(out: Path) -> Iterator[Path]:
     """Yield a temporary neighbour of `out`; it takes that name only if the block ends well."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
+    part = out.parent / f".{out.name}.{secrets.token_hex(4)}.part"
+    part.mkdir(parents=True)
     try:
         yield part
-        part.chmod(0o755)
         part.replace(out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
