@@ -125,7 +125,7 @@ class Run:
         journal.advance()
         if step % self.habits.log_every == 0:
             means = self._checked(self.log_means)
-            journal.write(step, learning_rate=rate, **means)
+            journal.write(step, learning_rate=rate, **means, seconds=round(self.seconds, 4))
             self.log_means.clear()
         if self.habits.save_every_steps and step % self.habits.save_every_steps == 0:
             self.save()

@@ -56,8 +56,8 @@ class FinetuneResult:
             f"recipe    {self.recipe}: {self.epochs} epochs, {self.steps} steps in "
             f"{_duration(self.seconds)}",
             f"data      {self.data}: {self.training_crops} crops of {self.identities} people",
-            f"machine   {self.machine.get('gpu') or self.machine['processor']}, "
-            f"{self.machine['threads']} threads, torch {self.machine['torch']}",
+            f"machine   {self.machine.get('gpu') or self.machine['cpu']}, "
+            f"{self.machine['threads']} threads, torch {self.machine['packages'].get('torch')}",
         ]
         if self.skipped_crops:
             lines.append(f"skipped   {len(self.skipped_crops)} unreadable crops (in {NAME})")

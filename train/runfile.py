@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 
 from ..core.errors import ConfigError
 from ..core.files import write_atomically
+from ..core.machine import this_machine
 
 NAME = "run.json"
 SCHEMA = 1
@@ -22,14 +22,8 @@ Facts = dict[str, Any]
 
 
 def machine() -> dict[str, Any]:
-    """Where it ran, in the words a reader of the result needs."""
-    facts = {
-        "processor": _processor(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-    }
+    """Where it runs: the machine, the threads PyTorch uses and the GPU, if any."""
+    facts = {**this_machine().as_json(), "threads": torch.get_num_threads()}
     if torch.cuda.is_available():
         facts["gpu"] = torch.cuda.get_device_name()
     return facts
@@ -97,12 +91,3 @@ def _difference(name: str, before: object, now: object) -> str:
     if name == "data":
         return "another list of training crops"
     return f"{name}={before!r} (now {now!r})"
-
-
-def _processor() -> str:
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return platform.processor() or "unknown"
-    names = [line.split(":", 1)[1].strip() for line in text.splitlines() if "model name" in line]
-    return names[0] if names else platform.processor() or "unknown"

@@ -10,6 +10,7 @@ import torch
 from ..core.data.base import ReidDataset
 from ..core.data.catalogue import open_dataset
 from ..core.data.crops import default_workers
+from ..core.machine import this_machine
 from ..core.models.config import ModelConfig
 from ..core.models.native import save_native
 from ..core.models.vit import ReidVit
@@ -95,7 +96,7 @@ class Session:
         return Run(
             stepper,
             loader,
-            _schedule(recipe),
+            schedule_of(recipe),
             world,
             Checkpoints(self.out / "checkpoints", options.keep),
             Habits(options.save_every_epochs, options.save_every_steps, options.log_every),
@@ -192,7 +193,7 @@ class Session:
             "preprocess": crops.preprocess.to_dict(),
             "processes": self.world.size,
             "threads": torch.get_num_threads(),
-            "machine": runfile.machine()["processor"],
+            "machine": this_machine().cpu,
             "torch": torch.__version__,
             "compile": options.compile,
         }
@@ -219,7 +220,7 @@ class Session:
             self._say(f"skipped {len(crops.bad)} unreadable training crops in all")
 
 
-def _schedule(recipe: Recipe) -> CosineSchedule:
+def schedule_of(recipe: Recipe) -> CosineSchedule:
     settings, lr = recipe.schedule, recipe.optimiser.lr
     return CosineSchedule(
         base=lr,

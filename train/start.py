@@ -43,7 +43,7 @@ def origin(ref: str, recipe: Recipe) -> Origin:
     loaded = load_weights(ref, ReadOptions(size=asked))
     config = loaded.config
     sentence = f"{ref}: {config.width} wide, {config.depth} blocks, {config.tokens} tokens"
-    return Origin(config, loaded.preprocess, loaded, sentence, {"start": ref, **loaded.provenance})
+    return Origin(config, loaded.preprocess, loaded, sentence, {**loaded.provenance, "start": ref})
 
 
 def training_preprocess(start: Origin, recipe: Recipe) -> Preprocess:
