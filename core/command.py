@@ -175,10 +175,11 @@ def _click_type(field: dataclasses.Field[Any], hint: Any) -> tuple[click.ParamTy
     if get_origin(base) is Literal:
         return click.Choice([str(choice) for choice in get_args(base)]), False
     low, high = field.metadata.get("low"), field.metadata.get("high")
+    bounded = low is not None or high is not None
     if base is int:
-        return click.IntRange(low, high), False
+        return (click.IntRange(low, high) if bounded else click.INT), False
     if base is float:
-        return click.FloatRange(low, high), False
+        return (click.FloatRange(low, high) if bounded else click.FLOAT), False
     return (click.Path(path_type=Path) if base is Path else click.STRING), False
 
 

@@ -38,7 +38,7 @@ class SynthOptions:
     domain: str = option("campus", "campus, night, indoor or winter: light, colours, clothes")
     height: int = option(256, "of a picture, in pixels", low=64, high=512)
     width: int = option(128, "of a picture, in pixels", low=32, high=256)
-    train_fraction: float = option(0.5, "share of the identities used for training")
+    train_fraction: float = option(0.5, "share of identities for training", low=0, high=1)
     train_identities: int | None = option(None, "their number, instead of the share", low=1)
     distractors: float = option(0.1, "gallery pictures of nobody sought, per other", low=0, high=10)
     workers: int | None = option(None, "processes; one per available core when not given", low=1)
