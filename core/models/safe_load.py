@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import pickle
 import zipfile
 from pathlib import Path
@@ -70,8 +71,7 @@ def _names_in_zip(path: Path) -> tuple[str, ...]:
                     f"{path} is a zip archive without the one pickle that torch.save writes "
                     f"(found {listing(members) or 'nothing'}); name the weights file itself"
                 )
-            with archive.open(pickles[0]) as stream:
-                return names_in(stream)
+            return names_in(io.BytesIO(archive.read(pickles[0])))
     except (zipfile.BadZipFile, EOFError, ValueError, OSError, NotImplementedError) as problem:
         raise CheckpointError(f"{path} is cut short or damaged ({problem}); {_WHOLE}") from None
 
