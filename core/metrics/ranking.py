@@ -76,7 +76,7 @@ def rank_positives(
 
 
 def from_distances(
-    distances: NDArray[np.floating],
+    distances: NDArray[np.number],
     query_ids: Labels,
     gallery_ids: Labels,
     query_cams: Labels,
@@ -120,9 +120,12 @@ def tiles(queries: int, gallery: int, tile: int | None = None) -> Iterator[tuple
         yield start, min(start + rows, queries)
 
 
-def _finite_blocks(distances: NDArray[np.floating]) -> Iterator[Block]:
+def _finite_blocks(distances: NDArray[np.number]) -> Iterator[Block]:
+    whole = not np.issubdtype(distances.dtype, np.floating)
     for start, stop in tiles(distances.shape[0], distances.shape[1]):
-        block = distances[start:stop]
+        block: Block = distances[start:stop].astype(
+            np.float64 if whole else distances.dtype, copy=False
+        )
         finite = np.isfinite(block).all(axis=1)
         if not finite.all():
             row = start + int(np.argmin(finite))

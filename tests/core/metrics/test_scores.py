@@ -159,6 +159,12 @@ def test_of_two_at_the_same_distance_the_first_in_the_gallery_ranks_first():
         assert ranked.ranks.tolist() == [rank]
 
 
+def test_whole_numbers_are_distances_too():
+    """Hamming distances, for example."""
+    ranked = from_distances(np.array([[3, 1, 1]]), [1], [2, 1, 1], [1], [1, 1, 2])
+    assert ranked.ranks.tolist() == [1]
+
+
 def test_no_query_with_a_match_is_an_error_and_some_are_counted():
     with pytest.raises(DataError, match="none of the 2 queries"):
         score(from_distances(np.zeros((2, 1)), [1, 2], [3], [1, 1], [2]))
