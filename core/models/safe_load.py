@@ -15,7 +15,7 @@ from .strict import listing
 
 _MMAP_FROM = 64 << 20
 _ZIP = b"PK\x03\x04"
-_PICKLE = b"\x80\x02"
+_PICKLES = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
 _SAFETENSORS_HEADER_LIMIT = 100 << 20
 _WHOLE = "copy or download it again"
 
@@ -32,7 +32,7 @@ def read_pickled(path: Path) -> object:
     start = _first_bytes(path)
     if start.startswith(_ZIP):
         names = _names_in_zip(path)
-    elif start.startswith(_PICKLE):
+    elif start.startswith(_PICKLES):
         names = _names_in_legacy(path)
     else:
         raise CheckpointError(f"{path} {_what_it_is(start)}")

@@ -57,7 +57,7 @@ def test_everything_comes_back(saved):
 
 
 def test_the_same_model_gives_the_same_bytes(saved, tmp_path):
-    path, model = saved
+    path, _ = saved
     for name in ("one", "two"):
         native = load_native(path)
         save_native(tmp_path / name, native.model, native.preprocess, native.provenance)

@@ -27,13 +27,6 @@ class Bomb:
         return open, (str(self.path), "w")
 
 
-class HiddenBomb(Bomb):
-    """Looks its function up while loading, so that no name stands in plain sight."""
-
-    def __reduce__(self):
-        return getattr, (self, "boom")
-
-
 @pytest.mark.parametrize("modern", [True, False])
 @pytest.mark.parametrize("protocol", [2, 4])
 def test_a_malicious_pickle_is_named_and_not_run(official, tmp_path, modern, protocol):
@@ -129,7 +122,9 @@ def test_other_archives_are_refused(tmp_path):
 
 
 def test_a_program_is_not_weights(tmp_path):
-    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), tmp_path / "script.pt")
+    with zipfile.ZipFile(tmp_path / "script.pt", "w") as archive:
+        for member in ("data.pkl", "constants.pkl", "code/model.py"):
+            archive.writestr(f"script/{member}", b"")
     with pytest.raises(CheckpointError, match="TorchScript"):
         load_weights(tmp_path / "script.pt")
 
@@ -144,7 +139,7 @@ def test_a_table_of_other_things_is_refused(official):
         load_weights(official.save([1, 2]))
     with pytest.raises(CheckpointError, match="where a tensor belongs"):
         load_weights(official.save({"cls_token": torch.zeros(1), "name": "vit"}))
-    with pytest.raises(CheckpointError, match="no vision transformer|no known family"):
+    with pytest.raises(CheckpointError, match=r"no vision transformer|no known family"):
         load_weights(official.save({"weight": torch.zeros(1)}))
 
 
