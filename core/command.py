@@ -66,16 +66,18 @@ class CommandGroup:
         from .. import __version__
 
         settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+        self._default: str | None = None
         self._click = click.Group(name, help=help, context_settings=settings)
         click.version_option(__version__, prog_name=name)(self._click)
 
     def command(
-        self, name: str, options: type[Options]
+        self, name: str, options: type[Options], *, default: bool = False
     ) -> Callable[[Callable[[Options], Outcome]], Callable[[Options], Outcome]]:
-        """Register a function of one options object under a name."""
+        """Register a function of one options object; the default's name may be left out."""
 
         def register(body: Callable[[Options], Outcome]) -> Callable[[Options], Outcome]:
             self._click.add_command(_click_command(name, options, body))
+            self._default = name if default else self._default
             return body
 
         return register
@@ -88,6 +90,9 @@ class CommandGroup:
 
     def run(self, words: list[str]) -> int:
         """Run one command line and return its exit code; errors become sentences on stderr."""
+        own = {*self._click.commands, "-h", "--help", "--version"}
+        if self._default and words and words[0] not in own:
+            words = [self._default, *words]
         try:
             self._click.main(args=words, standalone_mode=False, prog_name=self._click.name)
         except click.exceptions.Exit as stop:

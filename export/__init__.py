@@ -1,1 +1,1 @@
-"""From a checkpoint to a verified bundle. Nothing lives here yet: see CHANGELOG.md for what does."""
+"""From a checkpoint to a verified bundle: graphs, calibration, quantisation, gate."""

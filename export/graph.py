@@ -28,9 +28,17 @@ __all__ = ["EMBEDDING", "IMAGES", "GraphSpec", "build_graph", "serialise"]
 
 
 def build_graph(
-    model: ReidVit, preprocess: Preprocess, spec: GraphSpec, scales: Scales | None = None
+    model: ReidVit,
+    preprocess: Preprocess,
+    spec: GraphSpec,
+    scales: Scales | None = None,
+    *,
+    space: str | None = None,
 ) -> ModelProto:
-    """The model from pixels to a unit-length embedding, with the preprocessing's normalisation."""
+    """The model from pixels to a unit-length embedding, with the preprocessing's normalisation.
+
+    `space` names the metric space where `model` is a re-folded copy of the original weights.
+    """
     from onnx import helper
 
     _check(model, preprocess, spec)
@@ -43,7 +51,7 @@ def build_graph(
     value = _leading_only(writer, model, value)
     embedding(writer, model, value)
     made = writer.model(_image(preprocess, spec), (EMBEDDING, model.config.embedding))
-    helper.set_model_props(made, metadata_of(model, preprocess, spec))
+    helper.set_model_props(made, metadata_of(model, preprocess, spec, space))
     return made
 
 

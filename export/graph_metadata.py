@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 PREFIX = "personvit."
 
 
-def metadata_of(model: ReidVit, preprocess: Preprocess, spec: GraphSpec) -> dict[str, str]:
+def metadata_of(
+    model: ReidVit, preprocess: Preprocess, spec: GraphSpec, space: str | None
+) -> dict[str, str]:
     """Metadata properties in a fixed order."""
     config = model.config
     values = {
@@ -27,7 +29,7 @@ def metadata_of(model: ReidVit, preprocess: Preprocess, spec: GraphSpec) -> dict
         "preprocess": _json(preprocess.to_dict()),
         "embedding": str(config.embedding),
         "neck": spec.neck,
-        "space": space_of(model, spec.neck),
+        "space": space or space_of(model, spec.neck),
         "precision": spec.precision,
         "int8_layers": str(len(spec.int8)),
     }

@@ -29,19 +29,17 @@ def fold(model: ReidVit, factors: Mapping[str, Tensor]) -> ReidVit:
         )
         block = folded.backbone.get_submodule(owner)
         _absorb(block, part, factor.flatten())
-        linear = folded.backbone.get_submodule(layer)
-        linear.weight.div_(factor.flatten())
+        folded.backbone.get_parameter(f"{layer}.weight").div_(factor.flatten())
     return folded
 
 
 def _absorb(block: nn.Module, part: str, factor: Tensor) -> None:
     if part == "proj":
-        qkv = block.get_submodule("attn.qkv")
-        qkv.weight[-len(factor) :].mul_(factor[:, None])
-        qkv.bias[-len(factor) :].mul_(factor)
+        block.get_parameter("attn.qkv.weight")[-len(factor) :].mul_(factor[:, None])
+        block.get_parameter("attn.qkv.bias")[-len(factor) :].mul_(factor)
         return
     if part not in ("qkv", "fc1"):
         raise InternalError(f"no factor can be folded before {part}")
-    norm = block.get_submodule("norm1" if part == "qkv" else "norm2")
-    norm.weight.mul_(factor)
-    norm.bias.mul_(factor)
+    norm = "norm1" if part == "qkv" else "norm2"
+    block.get_parameter(f"{norm}.weight").mul_(factor)
+    block.get_parameter(f"{norm}.bias").mul_(factor)

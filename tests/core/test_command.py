@@ -121,3 +121,11 @@ def test_a_missing_package_names_the_extra_that_brings_it(capsys) -> None:
 
     group_that(body).run(["do", "here"])
     assert "pip install 'personvit[train]'" in capsys.readouterr().err
+
+
+def test_the_default_command_needs_no_name() -> None:
+    group = CommandGroup("tool", "A tool.")
+    group.command("do", Options, default=True)(Echo)
+    assert group.run(["here", "--count", "2"]) == 0
+    assert group.run(["do", "here", "--count", "2"]) == 0
+    assert group.run(["--help"]) == 0
