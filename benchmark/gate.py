@@ -187,9 +187,9 @@ def _rank1_check(changed: Discordant, gate: Gate) -> Check:
         resolves=100 * max(_Z * error, _RULE_OF_THREE / changed.queries),
         decision=decision,
         test=(
-            f"exact test on {changed.changed} discordant queries, {changed.right_to_wrong} right "
-            f"to wrong and {changed.wrong_to_right} wrong to right; p = {changed.p_worse():.3f} "
-            "that Rank-1 fell at all by chance"
+            f"exact test on the queries whose answer changed, {changed.right_to_wrong} from right "
+            f"to wrong and {changed.wrong_to_right} from wrong to right; one-sided p = "
+            f"{changed.p_worse():.3f} for a fall of any size"
         ),
     )
 

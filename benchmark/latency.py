@@ -52,7 +52,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Speedup:
-    """How many times faster than the baseline, round by round, with the 10th and 90th percentile."""
+    """How many times faster than the baseline, per round: median, 10th and 90th percentile."""
 
     name: str
     over: str
