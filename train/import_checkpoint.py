@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,7 +31,7 @@ class ImportOptions:
     source_size: str | None = option(
         None, "the HEIGHTxWIDTH the file was trained at, where its shapes leave a choice"
     )
-    tokens: Literal["cls", "pass", "mean", "cls-drop-patch"] | None = option(
+    tokens: Literal["mean", "cls-drop-patch"] | None = option(
         None, "turn a class-token model into one of 128 tokens"
     )
     fusion: Literal["cat", "mean"] | None = option(
@@ -44,9 +45,14 @@ class Imported:
 
     out: Path
     report: ImportReport
+    provenance: Mapping[str, str]
 
     def as_json(self) -> dict[str, Any]:
-        return {"out": str(self.out), **self.report.as_json()}
+        return {
+            "out": str(self.out),
+            **self.report.as_json(),
+            "provenance": dict(self.provenance),
+        }
 
     def as_text(self) -> str:
         return f"{self.report.as_text()}\nwritten to {self.out}"
@@ -71,4 +77,4 @@ def import_checkpoint(options: ImportOptions) -> Imported:
         ),
     )
     save_native(options.out, loaded.model, loaded.preprocess, loaded.provenance)
-    return Imported(options.out, loaded.report)
+    return Imported(options.out, loaded.report, loaded.provenance)

@@ -18,7 +18,6 @@ ALLOWED = frozenset(
     {
         "argparse.Namespace",
         "collections.OrderedDict",
-        "collections.defaultdict",
         "collections.Counter",
         "_codecs.encode",
         "numpy.core.multiarray.scalar",

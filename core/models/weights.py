@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,15 +55,15 @@ def load_weights(ref: str | Path, options: ReadOptions = AS_IT_IS) -> Loaded:
     """Load weights of any known kind completely, or raise a CheckpointError that names the keys."""
     found = fetch(str(ref)) if is_remote(str(ref)) else None
     path = found.path if found else Path(ref)
+    origin = {**found.provenance, "sha256": sha256(path)} if found else {}
     if path.is_file() and looks_like_safetensors(path):
         if read_header(path) is not None:
-            return _from_native(path, read_native(path), options)
+            return _from_native(path, read_native(path), options, origin)
         from safetensors.torch import load_file
 
         payload: object = load_file(path)
     else:
         payload = read_pickled(path)
-    origin = found.provenance if found else {}
     return _from_foreign(path, payload, options, origin)
 
 
@@ -79,7 +82,9 @@ def recognise(weights: Weights) -> Family:
     )
 
 
-def _from_native(path: Path, content: NativeContent, options: ReadOptions) -> Loaded:
+def _from_native(
+    path: Path, content: NativeContent, options: ReadOptions, origin: dict[str, str]
+) -> Loaded:
     adapted = adapt(content.tensors, content.config, options.size, options.tokens)
     model = filled(adapted.config, adapted.tensors, str(path))
     report = ImportReport(
@@ -92,7 +97,7 @@ def _from_native(path: Path, content: NativeContent, options: ReadOptions) -> Lo
         changed=adapted.changed,
     )
     preprocess = _sized(content.preprocess, adapted)
-    return Loaded(model, adapted.config, preprocess, report, content.provenance)
+    return Loaded(model, adapted.config, preprocess, report, content.provenance | origin)
 
 
 def _from_foreign(
@@ -118,8 +123,18 @@ def _from_foreign(
         changed=(*converted.changed, *adapted.changed),
         notes=(note,) if note else (),
     )
-    provenance = {"file": path.name, "sha256": sha256(path), "family": family.name, **origin}
+    provenance = {"file": path.name, "family": family.name, **origin, **_settings(payload)}
+    if "sha256" not in provenance:
+        provenance["sha256"] = sha256(path)
     return Loaded(model, adapted.config, _sized(preprocess, adapted), report, provenance)
+
+
+def _settings(payload: object) -> dict[str, str]:
+    """What argparse left in the file: often the only record of how the weights were trained."""
+    args = payload.get("args") if isinstance(payload, Mapping) else None
+    if not isinstance(args, Namespace):
+        return {}
+    return {"training_args": json.dumps(vars(args), default=str, sort_keys=True)}
 
 
 def _sized(preprocess: Preprocess, adapted: Adapted) -> Preprocess:

@@ -134,6 +134,6 @@ def test_unknown_names_are_refused_with_the_known_ones():
     with pytest.raises(ConfigError, match="vit_small_16"):
         config_of("vit_giant_14")
     with pytest.raises(ConfigError, match="unknown model settings"):
-        config_of("vit_small_16", widht=3)
+        config_of("vit_small_16", breadth=3)
     with pytest.raises(ConfigError, match="classes > 0"):
         build(ModelConfig(**SMALL)).logits(torch.zeros(1, 128))
