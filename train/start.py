@@ -12,6 +12,7 @@ from ..core.models.config import ModelConfig
 from ..core.models.registry import config_of, names
 from ..core.models.vit import ReidVit, build
 from ..core.preprocess import Preprocess
+from .initial import draw
 from .recipe import Recipe
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def starting_model(start: Origin, config: ModelConfig, seed: int) -> ReidVit:
     torch.manual_seed(seed)
     model = build(config)
     if start.loaded is None:
+        draw(model, seed)
         return model
     given = {
         name: value

@@ -17,7 +17,7 @@ MORE = ("optimiser.lr=1e-2", "model.drop_path=0.2")
 def test_two_gloo_processes_equal_one(begin, command, one_thread, tmp_path):
     alone, together = tmp_path / "alone", tmp_path / "together"
     process = begin(command(alone, "--no-evaluate", set=MORE))
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors
     program = Path(sys.executable).with_name("personvit-train")
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
@@ -26,7 +26,7 @@ def test_two_gloo_processes_equal_one(begin, command, one_thread, tmp_path):
         env=one_thread,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     one, two = load_file(alone / "model.safetensors"), load_file(together / "model.safetensors")

