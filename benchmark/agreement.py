@@ -221,12 +221,12 @@ def _needed(checks: tuple[Check, ...], crops: int, limits: AgreementLimits) -> i
 
 
 def _sentence(decision: Decision, checks: tuple[Check, ...], crops: int, needed: int | None) -> str:
-    overlap = f"{100 * checks[0].estimate:.1f} % of the FP32 model's nearest neighbours are kept"
+    overlap = f"{100 * checks[0].estimate:.1f} % of the teacher's nearest neighbours are kept"
     if decision == "pass":
-        return f"Pass: agreement holds; {overlap} (agreement, not accuracy: no labels were given)."
+        return f"Pass: {overlap}; this is agreement, not accuracy, since nobody labelled the crops."
     of = ", ".join(check.name for check in checks if check.decision == decision)
     if decision == "fail":
-        return f"Fail: agreement is too low in {of}; {overlap}."
+        return f"Fail: {overlap}; agreement is too low in {of}."
     why = f"{crops:,} crops cannot decide {of}" if of else f"{crops:,} crops are too few"
     need = f"about {needed:,} crops are needed" if needed else "it lies on the limit itself"
     return f"Undecided: {overlap}, but {why}; {need}."

@@ -41,12 +41,16 @@ class Bar:
 
 @dataclass(frozen=True)
 class Range:
-    """An estimate with its bounds against a limit; `kind` is the decision on it."""
+    """An estimate with its bounds against a limit; `kind` is the decision on it.
+
+    `ideal` is where nothing is lost: 0 for a change, 1 for a share.
+    """
 
     estimate: float
     lower: float
     upper: float
     limit: float
+    ideal: float
     kind: str
 
 
@@ -88,7 +92,7 @@ def density_chart(
     body.append(_line(left, bottom, right, bottom, "axis"))
     for x in ticks(low, high):
         body.append(_line(across(x), bottom, across(x), bottom + 4, "axis"))
-        body.append(_text(across(x), bottom + 18, f"{x:g}", "tick", "middle"))
+        body.append(_text(across(x), bottom + 18, _number(x), "tick", "middle"))
     body.append(_text((left + right) / 2, bottom + 36, x_name, "tick", "middle"))
     shown = sorted((mark for mark in marks if low <= mark.x <= high), key=lambda mark: mark.x)
     for nth, mark in enumerate(shown):
@@ -122,7 +126,7 @@ def range_chart(
 ) -> Markup:
     """Where an estimate and its bounds lie; `below` and `above` name both sides of the limit."""
     left, right, middle = 12.0, WIDTH - 12.0, 52.0
-    ends = (value.lower, value.upper, value.limit, value.estimate, 0.0)
+    ends = (value.lower, value.upper, value.limit, value.estimate, value.ideal)
     finite = [end for end in ends if math.isfinite(end)]
     reach = (max(finite) - min(finite)) or 1.0
     low, high = min(finite) - 0.18 * reach, max(finite) + 0.12 * reach
@@ -137,7 +141,7 @@ def range_chart(
         _line(limit, 22, limit, 82, "mark limit"),
         _text(limit - 6, 18, below, "label limit", "end"),
         _text(limit + 6, 18, above, "label", "start"),
-        _line(across(0), 28, across(0), 76, "zero"),
+        _line(across(value.ideal), 28, across(value.ideal), 76, "zero"),
         _line(across(value.lower), middle, across(value.upper), middle, f"range {value.kind}"),
         _line(across(value.lower), 44, across(value.lower), 60, f"range {value.kind}"),
         _line(across(value.upper), 44, across(value.upper), 60, f"range {value.kind}"),
@@ -145,8 +149,7 @@ def range_chart(
     ]
     for x in ticks(low, high):
         body.append(_line(across(x), 82, across(x), 86, "axis"))
-        shown = f"{x:+.2g}".replace("-", "\N{MINUS SIGN}") if x else "0"
-        body.append(_text(across(x), 100, shown, "tick", "middle"))
+        body.append(_text(across(x), 100, _number(x), "tick", "middle"))
     body.append(_line(left, 82, right, 82, "axis"))
     body.append(_text((left + right) / 2, 118, unit, "tick", "middle"))
     return drawing(identity, title, description, 124, "".join(body))
@@ -159,6 +162,10 @@ def ticks(low: float, high: float, about: int = 6) -> list[float]:
     step = next(scale * nice for nice in (1, 2, 2.5, 5, 10) if scale * nice >= rough)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [round(nth * step, 10) for nth in range(first, last + 1)]
+
+
+def _number(value: float) -> str:
+    return f"{value:g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _curve(points: list[tuple[float, float]], bottom: float, curve: Curve) -> str:

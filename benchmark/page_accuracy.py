@@ -48,7 +48,9 @@ def accuracy(data: ReportData) -> Markup:
 
 
 def _range(check: Check) -> Markup:
-    value = Range(check.estimate, check.lower, check.upper, check.limit, check.decision)
+    ideal = 0.0 if check.unit == "points" else 1.0
+    ends = (check.estimate, check.lower, check.upper, check.limit)
+    value = Range(*ends, ideal, check.decision)
     words = (
         f"estimate {check.estimate:.3f}, from {check.lower:.3f} to {check.upper:.3f}, "
         f"limit {check.limit:.3f} {check.unit}: {check.decision}"
@@ -73,7 +75,9 @@ def _checks(verdict: Verdict) -> Markup:
     head = ("check", "estimate", "standard error", "resolves", "")
     people = "identities" if verdict.kind == "accuracy" else "groups"
     what = "queries" if verdict.kind == "accuracy" else "crops"
-    size = f"{verdict.samples:,} {what} of {verdict.clusters:,} {people}"
+    size = f"{verdict.samples:,} {what}"
+    if verdict.clusters != verdict.samples:
+        size += f" of {verdict.clusters:,} {people}"
     notes = [
         f"“Resolves”: the smallest loss that {verdict.samples:,} {what} show four times in five.",
         *(f"{check.name}: {check.test}." for check in verdict.checks[1:]),

@@ -64,8 +64,9 @@ def _checks(data: ReportData) -> str:
         for check in data.verdict.checks
     ]
     head = ("check", "estimate", "95 % bounds", "limit", "standard error", "resolves", "decision")
-    kind = "identities" if data.verdict.kind == "accuracy" else "groups"
-    title = f"How it was decided ({data.verdict.samples:,} of {data.verdict.clusters:,} {kind})"
+    what = "queries of {} identities" if data.verdict.kind == "accuracy" else "crops in {} groups"
+    size = f"{data.verdict.samples:,} {what.format(f'{data.verdict.clusters:,}')}"
+    title = f"How it was decided, on {size}"
     return _table(title, head, rows)
 
 

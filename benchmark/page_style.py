@@ -177,7 +177,7 @@ footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line);
     --accent: #1d4a80;
   }
   body { font-size: 10.5pt; } main { max-width: none; padding: 0; }
-  h2 { margin-top: 1.4rem; break-after: avoid; }
+  h2, .lead { break-after: avoid; } h2 { margin-top: 1.4rem; }
   .card, .tile, .query, figure, tr, .verdict { break-inside: avoid; }
   .verdict { border: 1px solid; border-left-width: 7px; } .scroll { overflow: visible; }
 }

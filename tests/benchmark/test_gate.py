@@ -34,7 +34,7 @@ def noise(random: np.random.Generator, identities: int) -> np.ndarray:
     return moved + np.repeat(random.normal(0, 0.01, identities), PER_IDENTITY)
 
 
-def judge(change: np.ndarray, gate: Gate, seed: int = 0, resamples: int = 1000):
+def judge(change: np.ndarray, gate: Gate, seed: int = 0, resamples: int = 500):
     reference = np.full(len(change), 0.5)
     labels = people(len(change) // PER_IDENTITY)
     return decide(

@@ -57,10 +57,6 @@ def embeddings() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     return before, after, people, np.tile([1, 2, 3, 4], 2 * PEOPLE)
 
 
-def histogram(shares: np.ndarray, low: float = -1.0, high: float = 1.0) -> Histogram:
-    return Histogram(low, high, tuple(float(share) for share in shares))
-
-
 def latency(setting: Setting) -> Latency:
     medians = {("openvino FP32", 1): 15.1, ("openvino INT8", 1): 5.2, ("onnxruntime FP32", 1): 17.6}
     medians |= {("onnxruntime INT8", 1): 9.8, ("openvino FP32", 8): 118.0}
@@ -114,9 +110,7 @@ def full_report() -> ReportData:
         runs.reference, runs.candidate, people[query], Gate(margin=0.02), resamples=500
     )
     pairs = pair_scores(before, people, cameras), pair_scores(after, people, cameras)
-    (old_genuine, old_impostor), (new_genuine, new_impostor) = (each.shares(100) for each in pairs)
     alike = cosines_of(before, after)
-    counts, edges = np.histogram(alike, bins=50, range=(float(alike.min()), 1.0))
     machine = Machine(
         cpu="AMD EPYC 9B45",
         cores=2,
@@ -148,14 +142,9 @@ def full_report() -> ReportData:
         flips=flips(runs.reference, runs.candidate),
         latency=latency(setting),
         thresholds=thresholds(*pairs, resamples=200),
-        score_shares=ScoreShares(
-            histogram(old_genuine),
-            histogram(new_genuine),
-            histogram(old_impostor),
-            histogram(new_impostor),
-        ),
+        score_shares=ScoreShares.of(*pairs),
         cosines=cosine_summary(alike),
-        cosine_shares=histogram(counts / counts.sum(), float(edges[0]), float(edges[-1])),
+        cosine_shares=Histogram.of(alike),
         sensitivity=tuple(layers),
         fusion=(
             FusionProof("SM 8.6 (Ampere)", "trt-attention", True, True, 12, 12, 0, True),
