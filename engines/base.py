@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -41,6 +42,10 @@ class EngineInfo:
     thread_safety: str
     layers: Mapping[str, str] = field(default_factory=dict)
     """Precision per layer, where the runtime tells."""
+    notes: tuple[str, ...] = ()
+    """What a user should know about how it runs here, such as why another precision is served."""
+    timings: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Where the engine chose between forms of a graph: what it measured of each."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -99,6 +104,8 @@ class EngineOptions:
     device: str | None = None
     batch: int = 32
     threads: int | None = None
+    cache: Path | None = None
+    """Where an engine may keep what it compiled or measured; each has its own default."""
 
     def __post_init__(self) -> None:
         if self.batch < 1 or (self.threads is not None and self.threads < 1):
@@ -211,6 +218,14 @@ def check_tensor(spec: TensorSpec, value: NDArray[Any]) -> None:
             f"the input {spec.name!r} is {value.dtype} of shape {value.shape}; "
             f"it must be {spec.dtype} of shape {wanted_shape}"
         )
+
+
+def empty_outputs(outputs: Iterable[TensorSpec]) -> dict[str, NDArray[Any]]:
+    """What a batch of no crops gives; runtimes refuse to run one."""
+    return {
+        spec.name: np.empty((0, *(size or 0 for size in spec.shape[1:])), dtype=spec.dtype)
+        for spec in outputs
+    }
 
 
 def _destination(
