@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from personvit.core.errors import ConfigError, EnvironmentMismatch
+from personvit.core.models.native import save_native
+from personvit.core.models.vit import build
 from personvit.core.preprocess import Preprocess
 from personvit.engines.base import EngineOptions
 from personvit.engines.catalogue import open_engine
@@ -73,13 +76,25 @@ def test_a_model_with_cameras_asks_for_them(write_model, crops):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_a_space_belongs_to_the_weights(write_model):
-    def space(**settings):
-        with open_engine(str(write_model(**settings)[0])) as engine:
+def test_a_space_belongs_to_the_weights_and_not_to_the_classifier(write_model, tmp_path):
+    def space(path):
+        with open_engine(str(path)) as engine:
             return engine.outputs[0].space
 
-    assert space() == space(classes=5)
-    assert len({space(), space(neck_feature="after"), space(tokens="mean")}) == 3
+    path, model = write_model(classes=5)
+    preprocess = Preprocess(height=64, width=32)
+    bare = build(replace(model.config, classes=0))
+    bare.load_state_dict(model.state_dict(), strict=False)
+    save_native(tmp_path / "bare.safetensors", bare, preprocess, {})
+    after = build(replace(model.config, neck_feature="after"))
+    after.load_state_dict(model.state_dict())
+    save_native(tmp_path / "after.safetensors", after, preprocess, {})
+    assert space(tmp_path / "bare.safetensors") == space(path)
+    assert space(tmp_path / "after.safetensors") != space(path)
+    with torch.no_grad():
+        bare.backbone.norm.weight[0] += 1
+    save_native(tmp_path / "moved.safetensors", bare, preprocess, {})
+    assert space(tmp_path / "moved.safetensors") != space(path)
 
 
 def test_threads_may_share_an_engine(weights, crops):
