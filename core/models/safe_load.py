@@ -71,6 +71,9 @@ def _names_in_zip(path: Path) -> tuple[str, ...]:
                     f"{path} is a zip archive without the one pickle that torch.save writes "
                     f"(found {listing(members) or 'nothing'}); name the weights file itself"
                 )
+            # PyTorch does not compare the checksums it writes, so a flipped bit would load.
+            if damaged := archive.testzip():
+                raise CheckpointError(f"{path} is damaged at {damaged} (checksum); {_WHOLE}")
             return names_in(io.BytesIO(archive.read(pickles[0])))
     except (zipfile.BadZipFile, EOFError, ValueError, OSError, NotImplementedError) as problem:
         raise CheckpointError(f"{path} is cut short or damaged ({problem}); {_WHOLE}") from None
