@@ -74,7 +74,7 @@ def dequantised(model: ModelProto) -> ModelProto:
     return model
 
 
-FORMS: Mapping[str, Callable[[ModelProto], ModelProto]] = {
+FORMS: dict[str, Callable[[ModelProto], ModelProto]] = {
     "qdq-u8": unsigned,
     "integer-u8": fused,
     "fp32-dequantised": dequantised,

@@ -13,8 +13,9 @@ USABLE = [spec for spec in engines() if spec.usable()[0]]
 
 
 @pytest.fixture(params=USABLE, ids=lambda spec: spec.name)
-def opened(request, weights):
-    with open_engine(str(weights), request.param.name, EngineOptions(batch=3)) as engine:
+def opened(request, source_of):
+    options = EngineOptions(batch=3, threads=1)
+    with open_engine(source_of(request.param), request.param.name, options) as engine:
         yield engine
 
 
@@ -66,9 +67,9 @@ def test_it_says_how_it_runs(opened):
     assert info.as_json()["precision"] == info.precision
 
 
-def test_a_closed_engine_says_so(weights, crops):
+def test_a_closed_engine_says_so(source_of, crops):
     for spec in USABLE:
-        with open_engine(str(weights), spec.name) as engine:
+        with open_engine(source_of(spec), spec.name) as engine:
             engine.embed(crops[:1])
         engine.close()
         with pytest.raises(ConfigError, match="has been closed"):

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
-import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from personvit.core.errors import BundleError, ConfigError, EnvironmentMismatch
+from personvit.core.golden import Expectation
+from personvit.core.manifest import Bounds
+from personvit.core.models.config import ModelConfig
+from personvit.core.models.vit import build as build_model
 from personvit.core.preprocess import Preprocess
 from personvit.engines import tensorrt_rtx_engine
 from personvit.engines.base import EngineOptions
 from personvit.engines.catalogue import open_engine
+from personvit.engines.cli import main
 from personvit.engines.device_memory import gpu_missing, open_device
+from personvit.engines.golden import Replay
 from personvit.engines.tensorrt_rtx_build import (
     BuildRequest,
     attempt,
@@ -25,9 +32,16 @@ from personvit.engines.tensorrt_rtx_build import (
     read_plan,
     write_plan,
 )
+from personvit.export.graph import build_graph, serialise
+from personvit.export.variants import VARIANTS
 
 AMPERE = BuildRequest(("8.6",), batch=(1, 2, 4))
-FACTS = {"preprocess": Preprocess(16, 8).to_dict(), "embedding": 4, "space": "space-1"}
+FACTS = {
+    "preprocess": Preprocess(16, 8).to_dict(),
+    "embedding": 4,
+    "space": "space-1",
+    "precision": "fp16",
+}
 
 
 def graph(zero_point: int = 0) -> bytes:
@@ -218,6 +232,17 @@ def test_any_number_of_crops_is_cut_to_the_plan(memory, count):
     assert not memory.held
 
 
+def test_golden_crops_are_replayed_and_drift_is_refused(memory):
+    crops = np.random.default_rng(1).integers(0, 256, (16, 16, 8, 3), dtype=np.uint8)
+    right = np.repeat(crops.sum(axis=(1, 2, 3), dtype=np.float32)[:, None], 4, axis=1)
+    bounds = Bounds(cosine_min=0.999, norm_tolerance=0.01)
+    replays = [Replay(crops, Expectation(right * factor, bounds)) for factor in (1.0, 1.5)]
+    with tensorrt_rtx_engine.TensorRtRtxEngine(b"plan", FACTS, EngineOptions(), replays[0]) as one:
+        assert not one.info().notes
+    with pytest.raises(EnvironmentMismatch, match="length"):
+        tensorrt_rtx_engine.TensorRtRtxEngine(b"plan", FACTS, EngineOptions(), replays[1])
+
+
 def test_a_plan_of_another_gpu_is_refused(memory):
     with pytest.raises(EnvironmentMismatch, match="build it here"):
         tensorrt_rtx_engine.TensorRtRtxEngine(b"", FACTS, EngineOptions())
@@ -225,20 +250,51 @@ def test_a_plan_of_another_gpu_is_refused(memory):
 
 
 def test_precision_and_device_are_not_chosen_when_running(memory):
-    with pytest.raises(ConfigError, match="when exporting"):
-        tensorrt_rtx_engine.TensorRtRtxEngine(b"plan", FACTS, EngineOptions(precision="fp16"))
+    with pytest.raises(ConfigError, match="built from an fp16 graph"):
+        tensorrt_rtx_engine.TensorRtRtxEngine(b"plan", FACTS, EngineOptions(precision="int8"))
     with pytest.raises(ConfigError, match="cuda:1"):
         tensorrt_rtx_engine.TensorRtRtxEngine(b"plan", FACTS, EngineOptions(device="cpu"))
 
 
-def test_a_foreign_onnx_file_is_refused():
-    with pytest.raises(ConfigError, match="not written by this project"):
-        tensorrt_rtx_engine.onnx_facts(graph(), "small.onnx")
-    ours = onnx.load_from_string(graph())
-    said = {
-        "personvit.preprocess": json.dumps(FACTS["preprocess"]),
-        "personvit.embedding": "4",
-        "personvit.space": "space-1",
-    }
-    helper.set_model_props(ours, said)
-    assert tensorrt_rtx_engine.onnx_facts(ours.SerializeToString(), "small.onnx") == FACTS
+def exported(folder: Path) -> Path:
+    """A small graph of ours for this runtime."""
+    torch.manual_seed(0)
+    config = ModelConfig(width=64, heads=1, depth=2, height_px=64, width_px=32)
+    spec = VARIANTS["trt-attention"].spec("before")
+    path = folder / "model.onnx"
+    path.write_bytes(serialise(build_graph(build_model(config), Preprocess(64, 32), spec)))
+    return path
+
+
+def test_the_command_builds_a_plan_from_a_graph_of_ours(tmp_path, capsys):
+    out = tmp_path / "model.plan"
+    words = ["build", str(exported(tmp_path)), "--capability", "8.6, 12.0", "--batch", "1,2,4"]
+    assert main.run([*words, "-o", str(out)]) == 0
+    assert "SM 8.6, SM 12.0" in capsys.readouterr().out
+    _, sidecar = read_plan(out)
+    assert sidecar["model"]["embedding"] == 64
+    assert sidecar["model"]["precision"] == "fp16"
+    assert sidecar["batch"] == [1, 2, 4]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--batch", "8"], "three whole numbers"),
+        (["--capability", ","], "no architecture"),
+        (["--capability", "8.7"], "built on the device"),
+        (["--precision", "int8"], "no int8 graph"),
+        (["-o", "model.engine"], "ends in .plan"),
+    ],
+)
+def test_wrong_build_options_leave_nothing(tmp_path, capsys, words, message):
+    assert main.run(["build", str(exported(tmp_path)), *words]) != 0
+    assert message in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
+
+
+def test_a_foreign_onnx_file_is_refused(tmp_path):
+    path = tmp_path / "small.onnx"
+    path.write_bytes(graph())
+    with pytest.raises(BundleError, match="not made by personvit-export"):
+        tensorrt_rtx_engine.graph_of(str(path), None)
