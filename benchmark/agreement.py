@@ -37,10 +37,10 @@ class AgreementLimits:
     """What counts as agreeing; the defaults and what they mean are explained in docs/gate.md."""
 
     top_k: int = 10
-    overlap: float = 0.94
+    overlap: float = 0.95
     """The least mean share of the teacher's top k that the candidate also puts there."""
     ordered: int = 20
-    rank_correlation: float = 0.88
+    rank_correlation: float = 0.90
     """The least mean Kendall correlation of the order of the teacher's `ordered` nearest."""
     cosine: float = 0.99
     tail: float = 0.05
