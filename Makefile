@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 LIVE   := .dev/personvit
 ROOMS  := core train engines benchmark export deploy_jetson
 
-.PHONY: demo test check format nightly bench parity gpu-test gpu-bench clean
+.PHONY: demo test check format nightly parity clean
 
 demo: $(READY)  ## generate pedestrians, fine-tune a small model, evaluate it, show the result
 	$(BIN)/personvit demo
@@ -17,6 +17,9 @@ test: $(READY)  ## the whole test suite
 
 nightly: $(READY)  ## the long proofs too
 	$(BIN)/pytest
+
+parity: $(READY)  ## embeddings against the official code: make parity PEERS=/path/to/checkouts
+	$(BIN)/python tests/parity/official_parity.py $(PEERS)
 
 check: $(READY) $(LIVE)  ## formatter, linter, types, import directions, spelling
 	$(BIN)/ruff format --check .
