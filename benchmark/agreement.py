@@ -90,24 +90,34 @@ def agree(
         _mean_check("rank correlation", order, labels, limits.rank_correlation, seed, resamples),
         _tail_check(alike, limits),
     )
+    verdict = _verdict(checks, crops, len(np.unique(labels)), limits, seed, resamples)
+    return Agreement(verdict, limits, overlap, order, alike)
+
+
+def _verdict(
+    checks: tuple[Check, ...],
+    crops: int,
+    groups: int,
+    limits: AgreementLimits,
+    seed: int,
+    resamples: int,
+) -> Verdict:
     decision = combine(tuple(check.decision for check in checks))
-    few = crops < limits.fewest_crops
-    if few and decision == "pass":
+    if crops < limits.fewest_crops and decision == "pass":
         decision = "undecided"
     needed = _needed(checks, crops, limits) if decision == "undecided" else None
-    verdict = Verdict(
+    return Verdict(
         kind="agreement",
         rule=RULE,
         decision=decision,
         sentence=_sentence(decision, checks, crops, needed),
         checks=checks,
         samples=crops,
-        clusters=len(np.unique(labels)),
+        clusters=groups,
         needed=needed,
         seed=seed,
         resamples=resamples,
     )
-    return Agreement(verdict, limits, overlap, order, alike)
 
 
 def neighbour_scores(

@@ -138,6 +138,7 @@ figcaption { margin-top: .45rem; }
 .query h3 {
   grid-column: 1 / -1; margin: 0; display: flex; justify-content: space-between; gap: 1rem;
 }
+.query h3 { overflow-wrap: anywhere; }
 .query h3 span { font-weight: 400; color: var(--soft); white-space: nowrap; }
 .shot { margin: 0; position: relative; line-height: 0; }
 .shot img {

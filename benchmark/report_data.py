@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from .comparison import CosineSummary, CrossPrecision, Flips
 from .latency import Latency
-from .pairs import PairScores
 from .report import Setting
 from .thresholds import Thresholds
 from .verdict import Verdict
@@ -39,13 +38,6 @@ class Histogram:
     high: float
     shares: tuple[float, ...]
 
-    @classmethod
-    def of(cls, values: NDArray[np.floating], bins: int = 50) -> Histogram:
-        """Values such as cosines, from the smallest to 1."""
-        low = min(float(values.min()), 1 - 1e-6)
-        counts, _ = np.histogram(values, bins=bins, range=(low, 1.0))
-        return cls(low, 1.0, tuple(float(share) for share in counts / len(values)))
-
 
 @dataclass(frozen=True)
 class ScoreShares:
@@ -55,12 +47,6 @@ class ScoreShares:
     genuine_after: Histogram
     impostor_before: Histogram
     impostor_after: Histogram
-
-    @classmethod
-    def of(cls, before: PairScores, after: PairScores, bins: int = 100) -> ScoreShares:
-        genuine, impostor = zip(before.shares(bins), after.shares(bins), strict=True)
-        parts = (Histogram(-1.0, 1.0, tuple(map(float, part))) for part in (*genuine, *impostor))
-        return cls(*parts)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from personvit.benchmark.changed_queries import changed_queries
 from personvit.benchmark.comparison import (
     RetrievalLabels,
     Split,
@@ -80,22 +79,3 @@ def test_embeddings_that_do_not_pair_up_are_refused() -> None:
         cosines(angles(0, 1), angles(0))
     with pytest.raises(DataError, match="row 1"):
         cosines(angles(0, 1), np.array([[1.0, 0.0], [np.nan, 0.0]]))
-
-
-def test_changed_queries_bring_their_pictures_and_both_answers() -> None:
-    runs = cross_precision(BEFORE, AFTER, LABELS)
-
-    def read(path: str) -> np.ndarray:
-        return np.full((4, 2, 3), int(path.rpartition("_")[2]), dtype=np.uint8)
-
-    gallery = [f"gallery/crop_{place}" for place in range(6)]
-    found = changed_queries(
-        runs, BEFORE, AFTER, LABELS, ["q/crop_10", "q/crop_11"], gallery, read, count=1, answers=2
-    )
-    assert [each.name for each in found] == ["crop_11"]
-    worst = found[0]
-    assert worst.before_ap == 1.0 > worst.after_ap
-    assert worst.picture[0, 0, 0] == 11
-    assert worst.before[0].picture[0, 0, 0] == 2
-    assert [answer.right for answer in worst.before] == [True, False]
-    assert not worst.after[0].right

@@ -57,6 +57,10 @@ def embeddings() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     return before, after, people, np.tile([1, 2, 3, 4], 2 * PEOPLE)
 
 
+def histogram(shares: np.ndarray, low: float = -1.0) -> Histogram:
+    return Histogram(low, 1.0, tuple(shares.tolist()))
+
+
 def latency(setting: Setting) -> Latency:
     medians = {("openvino FP32", 1): 15.1, ("openvino INT8", 1): 5.2, ("onnxruntime FP32", 1): 17.6}
     medians |= {("onnxruntime INT8", 1): 9.8, ("openvino FP32", 8): 118.0}
@@ -110,7 +114,9 @@ def full_report() -> ReportData:
         runs.reference, runs.candidate, people[query], Gate(margin=0.02), resamples=500
     )
     pairs = pair_scores(before, people, cameras), pair_scores(after, people, cameras)
+    genuine, impostor = zip(*(each.shares(100) for each in pairs), strict=True)
     alike = cosines_of(before, after)
+    drift, edges = np.histogram(alike, bins=50, range=(float(alike.min()), 1.0))
     machine = Machine(
         cpu="AMD EPYC 9B45",
         cores=2,
@@ -142,9 +148,9 @@ def full_report() -> ReportData:
         flips=flips(runs.reference, runs.candidate),
         latency=latency(setting),
         thresholds=thresholds(*pairs, resamples=200),
-        score_shares=ScoreShares.of(*pairs),
+        score_shares=ScoreShares(*map(histogram, (*genuine, *impostor))),
         cosines=cosine_summary(alike),
-        cosine_shares=Histogram.of(alike),
+        cosine_shares=histogram(drift / drift.sum(), float(edges[0])),
         sensitivity=tuple(layers),
         fusion=(
             FusionProof("SM 8.6 (Ampere)", "trt-attention", True, True, 12, 12, 0, True),
