@@ -10,7 +10,10 @@ from pathlib import Path
 from ..core.errors import ConfigError, EnvironmentMismatch
 from .base import Engine, EngineOptions, EngineSpec
 
-DEFAULT = "torch"
+DEFAULT = "auto"
+"""The engine that suits what is opened; which one that is depends on its kind alone."""
+
+SUITS = {".pvb": "openvino", ".onnx": "openvino", ".plan": "tensorrt_rtx"}
 AS_IT_IS = EngineOptions()
 
 
@@ -32,6 +35,8 @@ def engine_named(name: str) -> EngineSpec:
 
 def open_engine(source: str, name: str = DEFAULT, options: EngineOptions = AS_IT_IS) -> Engine:
     """Open weights or a bundle with the named runtime; nothing else is tried in its place."""
+    if name == DEFAULT:
+        name = SUITS.get(Path(source).suffix.lower(), "torch")
     spec = engine_named(name)
     usable, remedy = spec.usable()
     if not usable:

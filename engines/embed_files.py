@@ -30,15 +30,20 @@ class RunOptions:
 
     Folders are searched for images, in the order of their names.
 
-    Example: personvit-engine run weights.safetensors crops/ -o embeddings.npy
+    Example: personvit-engine run model.pvb crops/ -o embeddings.npy
     """
 
-    weights: str = argument("Weights of any known family: a file, hf://... or a short name.")
+    weights: str = argument(
+        "A bundle (.pvb), an ONNX file, or weights: a file, hf://..., a short name."
+    )
     images: tuple[Path, ...] = argument("Image files and folders of them.")
     out: Path | None = option(None, "Where the embeddings go (.npy).")
-    engine: str = option(DEFAULT, "The runtime; see 'personvit-engine list'.")
-    precision: str | None = option(None, "Such as fp32, bf16 or fp16; the engine's own by default.")
+    engine: str = option(
+        DEFAULT, "The runtime, of 'personvit-engine list'; auto: torch, for bundles openvino."
+    )
+    precision: str | None = option(None, "Such as int8, fp32 or bf16; the engine's own by default.")
     device: str | None = option(None, "Such as cpu or cuda:0; the engine's own by default.")
+    threads: int | None = option(None, "Processor threads; all by default.", low=1)
     batch: int = option(32, "Images per batch.", low=1)
     skip_bad: bool = option(False, "Leave out images that cannot be read, and list them.")
 
@@ -69,7 +74,7 @@ def embed_files(options: RunOptions) -> Embedded:
     if options.out is None or options.out.suffix != ".npy":
         raise ConfigError("say where the embeddings go: -o NAME.npy")
     paths = images_in(options.images)
-    asked = EngineOptions(options.precision, options.device, options.batch)
+    asked = EngineOptions(options.precision, options.device, options.batch, options.threads)
     with open_engine(options.weights, options.engine, asked) as engine:
         embeddings, rows, bad = _embed(engine, paths, options)
         spec = next(spec for spec in engine.outputs if spec.meaning == "embedding")

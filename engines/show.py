@@ -55,13 +55,18 @@ def list_engines(options: ListOptions) -> EngineList:
 class InfoOptions:
     """Show what a model takes and gives, and how an engine runs it here.
 
-    Example: personvit-engine info weights.safetensors --precision bf16
+    Example: personvit-engine info model.pvb --engine onnxruntime
     """
 
-    weights: str = argument("Weights of any known family: a file, hf://... or a short name.")
-    engine: str = option(DEFAULT, "The runtime; see 'personvit-engine list'.")
-    precision: str | None = option(None, "Such as fp32, bf16 or fp16; the engine's own by default.")
+    weights: str = argument(
+        "A bundle (.pvb), an ONNX file, or weights: a file, hf://..., a short name."
+    )
+    engine: str = option(
+        DEFAULT, "The runtime, of 'personvit-engine list'; auto: torch, for bundles openvino."
+    )
+    precision: str | None = option(None, "Such as int8, fp32 or bf16; the engine's own by default.")
     device: str | None = option(None, "Such as cpu or cuda:0; the engine's own by default.")
+    threads: int | None = option(None, "Processor threads; all by default.", low=1)
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,10 @@ class EngineFacts:
         }
 
     def as_text(self) -> str:
-        lines = [self.info.as_text(), f"threads: {self.info.thread_safety}"]
+        lines = [self.info.as_text(), *(f"note: {note}" for note in self.info.notes)]
+        lines += [f"instruction set: {self.info.instruction_set}"]
+        lines += [f"threads: {self.info.thread_safety}"]
+        lines += [f"measured: {form}: {_measured(row)}" for form, row in self.info.timings.items()]
         for kind, specs in (("input", self.inputs), ("output", self.outputs)):
             lines += [f"{kind}: {_described(spec)}" for spec in specs]
         shown = self.preprocess
@@ -90,7 +98,7 @@ class EngineFacts:
 
 
 def show_info(options: InfoOptions) -> EngineFacts:
-    asked = EngineOptions(precision=options.precision, device=options.device)
+    asked = EngineOptions(options.precision, options.device, threads=options.threads)
     with open_engine(options.weights, options.engine, asked) as engine:
         return EngineFacts(engine.info(), engine.inputs, engine.outputs, engine.preprocess)
 
@@ -99,3 +107,7 @@ def _described(spec: TensorSpec) -> str:
     shape = " x ".join("N" if size is None else str(size) for size in spec.shape)
     space = f", space {spec.space}" if spec.space else ""
     return f"{spec.name} {spec.dtype} [{shape}] ({spec.meaning}{space})"
+
+
+def _measured(row: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in row.items())

@@ -44,6 +44,19 @@ def test_run_writes_rows_and_says_which_is_which(capsys, weights, pictures, crop
     assert "8 embeddings of 32 values" in capsys.readouterr().out
 
 
+def test_a_bundle_goes_to_the_cpu_runtime_that_suits_it(capsys, bundle, pictures, tmp_path):
+    assert main.run(["info", str(bundle), "--threads", "1"]) == 0
+    assert "openvino" in capsys.readouterr().out
+    words = ["info", str(bundle), "--engine", "onnxruntime", "--precision", "fp32"]
+    assert main.run([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["info"]["runtime"] == "onnxruntime"
+    out = tmp_path / "vectors.npy"
+    assert main.run(["run", str(bundle), str(pictures), "-o", str(out)]) == 0
+    assert np.load(out).shape == (7, 32)
+    assert main.run(["info", str(tmp_path / "gone.pvb")]) == UserError.exit_code
+    assert "a bundle was expected here" in capsys.readouterr().err
+
+
 def test_a_bad_image_stops_the_run_or_is_listed(capsys, weights, pictures, tmp_path):
     (pictures / "0.png").write_bytes(b"no picture")
     out = tmp_path / "vectors.npy"
