@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
@@ -13,40 +14,48 @@ from numpy.typing import NDArray
 
 from ..core.errors import ConfigError, EnvironmentMismatch
 from ..core.preprocess import Preprocess
+from . import golden
 from .base import BaseEngine, EngineInfo, EngineOptions, EngineSpec, Tensors, TensorSpec
 from .device_memory import gpu_missing, open_device
+from .graphs import Graph, open_source
 from .tensorrt_rtx_build import PACKAGE, REMEDY, BuildRequest, build, read_plan, require_package
 
-VARIANT = "trt-attention"
+KIND = "trt-attention"
+NOT_REPLAYED = "no golden crops came with this; open the bundle to check what it computes"
 
 
 class TensorRtRtxEngine(BaseEngine):
     """Precision is what the graph says: every tensor has its type, and nothing else is tried."""
 
-    def __init__(self, plan: bytes, facts: dict[str, Any], options: EngineOptions) -> None:
+    def __init__(
+        self,
+        plan: bytes,
+        facts: Mapping[str, Any],
+        options: EngineOptions,
+        replay: golden.Replay | None = None,
+    ) -> None:
         import tensorrt_rtx as trt
 
-        _refuse_precision(options)
+        self._precision = str(facts["precision"])
+        _refuse_precision(options.precision, self._precision)
         self.preprocess = Preprocess.from_dict(facts["preprocess"])
-        self.inputs = (_images(self.preprocess),)
+        size = (None, self.preprocess.height, self.preprocess.width, 3)
+        self.inputs = (TensorSpec("images", "uint8", size, "crops"),)
         width, space = int(facts["embedding"]), str(facts["space"])
         self.outputs = (TensorSpec("embedding", "float32", (None, width), "embedding", space),)
-        self._device = open_device(_device_index(options.device))
-        self._runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
-        self._engine = self._runtime.deserialize_cuda_engine(plan)
-        if self._engine is None:
-            self._device.close()
-            raise EnvironmentMismatch(
-                f"this plan does not fit {self._device.name} (SM {_sm(self._device.capability)}) "
-                f"or TensorRT-RTX {trt.__version__}; build it here from the bundle"
-            )
         self._version = str(trt.__version__)
-        self._context = self._engine.create_execution_context()
-        self.batch = min(
-            options.batch, int(self._engine.get_tensor_profile_shape("images", 0)[2][0])
-        )
         self._turn = Lock()
-        self._addresses = self._allocate(width)
+        self._notes = () if replay else (NOT_REPLAYED,)
+        with ExitStack() as held:
+            self._device = open_device(_device_index(options.device))
+            held.callback(self._device.close)
+            engine = self._load(trt, plan)
+            self.batch = min(options.batch, int(engine.get_tensor_profile_shape("images", 0)[2][0]))
+            self._context = engine.create_execution_context()
+            self._addresses = self._allocate(width, held)
+            if replay is not None:
+                golden.check(self.embed, replay, self.batch, PACKAGE)
+            self._held = held.pop_all()
 
     def info(self) -> EngineInfo:
         return EngineInfo(
@@ -54,25 +63,35 @@ class TensorRtRtxEngine(BaseEngine):
             versions={PACKAGE: self._version},
             device=self._device.name,
             instruction_set=f"sm_{_sm(self._device.capability).replace('.', '')}",
-            precision="as typed in the graph",
+            precision=f"{self._precision}, as typed in the graph",
             thread_safety="several threads may call; batches run one after another",
+            notes=self._notes,
         )
 
     def close(self) -> None:
-        if self._closed:
-            return
-        super().close()
-        for address in self._addresses.values():
-            self._device.free(address)
-        del self._context, self._engine, self._runtime
-        self._device.close()
+        if not self._closed:
+            super().close()
+            del self._context
+            self._held.close()
 
-    def _allocate(self, width: int) -> dict[str, int]:
+    def _load(self, trt: Any, plan: bytes) -> Any:
+        runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
+        engine = runtime.deserialize_cuda_engine(plan)
+        if engine is None:
+            raise EnvironmentMismatch(
+                f"this plan does not fit {self._device.name} (SM {_sm(self._device.capability)}) "
+                f"or TensorRT-RTX {trt.__version__}; build it here from the bundle"
+            )
+        return engine
+
+    def _allocate(self, width: int, held: ExitStack) -> dict[str, int]:
         pixels = self.batch * self.preprocess.height * self.preprocess.width * 3
         sizes = {"images": pixels, "embedding": self.batch * width * 4}
-        addresses = {name: self._device.allocate(size) for name, size in sizes.items()}
-        for name, address in addresses.items():
-            if not self._context.set_tensor_address(name, address):
+        addresses = {}
+        for name, size in sizes.items():
+            addresses[name] = self._device.allocate(size)
+            held.callback(self._device.free, addresses[name])
+            if not self._context.set_tensor_address(name, addresses[name]):
                 raise EnvironmentMismatch(f"this plan has no tensor {name!r}; build it again")
         return addresses
 
@@ -100,55 +119,38 @@ def _open(source: str, options: EngineOptions) -> TensorRtRtxEngine:
     require_package()
     if missing := gpu_missing():
         raise EnvironmentMismatch(missing)
-    path = Path(source)
-    if path.suffix == ".plan":
-        plan, sidecar = read_plan(path)
+    if Path(source).suffix == ".plan":
+        plan, sidecar = read_plan(Path(source))
         return TensorRtRtxEngine(plan, sidecar["model"], options)
-    onnx, facts = graph_of(path)
-    made = build(onnx, BuildRequest((), (1, min(8, options.batch), options.batch)))
-    return TensorRtRtxEngine(made.plan or b"", facts, options)
+    graph = graph_of(source, options.precision)
+    made = build(graph.model(), BuildRequest((), (1, min(8, options.batch), options.batch)))
+    return TensorRtRtxEngine(made.plan or b"", facts_of(graph), options, graph.replay)
 
 
-def graph_of(path: Path) -> tuple[bytes, dict[str, Any]]:
-    """The graph for this runtime, and what an engine must know about it."""
-    if path.suffix == ".onnx":
-        data = path.read_bytes()
-        return data, onnx_facts(data, path.name)
-    from ..core.bundle import Bundle
+def graph_of(source: str, precision: str | None) -> Graph:
+    """The graph for this runtime: INT8 where there is one, unless told otherwise."""
+    found = open_source(source, (KIND,))
+    return found.graph(
+        precision or ("int8" if "int8" in found.graphs else next(iter(found.graphs)))
+    )
 
-    bundle = Bundle.open(path)
-    variant = bundle.variant(VARIANT)
-    facts = {
-        "preprocess": bundle.manifest.preprocess.to_dict(),
-        "embedding": bundle.manifest.space.dimension,
-        "space": bundle.manifest.space.id,
+
+def facts_of(graph: Graph) -> dict[str, Any]:
+    """What must be known to run a plan of this graph; it is kept in the plan's sidecar."""
+    (embedding,) = graph.outputs
+    return {
+        "preprocess": graph.preprocess.to_dict(),
+        "embedding": embedding.shape[1],
+        "space": embedding.space,
+        "precision": graph.precision,
     }
-    return bundle.model(variant), facts
 
 
-def onnx_facts(data: bytes, name: str) -> dict[str, Any]:
-    """What our graphs say about themselves."""
-    import onnx
-
-    said = {item.key: item.value for item in onnx.load_from_string(data).metadata_props}
-    try:
-        return {
-            "preprocess": json.loads(said["personvit.preprocess"]),
-            "embedding": int(said["personvit.embedding"]),
-            "space": said["personvit.space"],
-        }
-    except (KeyError, ValueError):
+def _refuse_precision(asked: str | None, given: str) -> None:
+    if asked not in (None, given):
         raise ConfigError(
-            f"{name} was not written by this project: it does not say how its crops are "
-            "preprocessed; make it with personvit-export"
-        ) from None
-
-
-def _refuse_precision(options: EngineOptions) -> None:
-    if options.precision is not None:
-        raise ConfigError(
-            "TensorRT-RTX runs every tensor in the type that the graph gives it; choose the "
-            "precision when exporting, not here"
+            f"this plan was built from an {given} graph and runs every tensor in the type that the "
+            f"graph gives it; build one from an {asked} graph to run {asked}"
         )
 
 
@@ -157,11 +159,6 @@ def _device_index(name: str | None) -> int:
     if kind != "cuda" or not (index or "0").isdigit():
         raise ConfigError(f"device {name!r} is not offered here; give cuda or cuda:1")
     return int(index or 0)
-
-
-def _images(preprocess: Preprocess) -> TensorSpec:
-    shape = (None, preprocess.height, preprocess.width, 3)
-    return TensorSpec("images", "uint8", shape, "crops")
 
 
 def _sm(capability: tuple[int, int]) -> str:

@@ -38,18 +38,9 @@ def metadata_of(
 
 def space_of(model: ReidVit, neck: Neck) -> str:
     """Names the metric space: equal for every precision of one model on one side of its neck."""
-    return Space(weights_digest(model), neck, model.config.embedding).derived_id()
+    from ..core.models.lineage import lineage
 
-
-def weights_digest(model: ReidVit) -> str:
-    """Of every tensor that shapes the embedding; the identity classifier does not."""
-    digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        if name.startswith("classifier.") or name.endswith("num_batches_tracked"):
-            continue
-        digest.update(f"{name} {tuple(value.shape)}".encode())
-        digest.update(value.detach().cpu().float().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    return Space(lineage(model), neck, model.config.embedding).derived_id()
 
 
 def _json(values: dict[str, Any]) -> str:

@@ -239,8 +239,11 @@ def test_golden_crops_are_replayed_and_drift_is_refused(memory):
     replays = [Replay(crops, Expectation(right * factor, bounds)) for factor in (1.0, 1.5)]
     with tensorrt_rtx_engine.TensorRtRtxEngine(b"plan", FACTS, EngineOptions(), replays[0]) as one:
         assert not one.info().notes
+    memory.closed = False
     with pytest.raises(EnvironmentMismatch, match="length"):
         tensorrt_rtx_engine.TensorRtRtxEngine(b"plan", FACTS, EngineOptions(), replays[1])
+    assert memory.closed
+    assert not memory.held
 
 
 def test_a_plan_of_another_gpu_is_refused(memory):
