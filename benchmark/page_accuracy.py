@@ -114,9 +114,10 @@ def _latency_card(data: ReportData) -> Markup:
     latency = data.latency
     if latency is None:
         return Markup("")
-    rows = [_latency_row(latency, timing) for timing in latency.timings]
+    tails = any(timing.p99 is not None for timing in latency.timings)
+    rows = [_latency_row(latency, timing, tails) for timing in latency.timings]
     calls = Counter(timing.calls for timing in latency.timings).most_common(1)[0][0]
-    head = ("engine", "batch", "median", "faster", "p90", "p99", "CPU")
+    head = ("engine", "batch", "median", "faster", "CPU", "p90", *(("p99",) if tails else ()))
     body = table(f"milliseconds per crop, {calls} calls each, in turns", head, rows)
     how = (
         f"“Faster”: how many times faster than {latency.baseline} in the same round, with the 10th "
@@ -127,17 +128,18 @@ def _latency_card(data: ReportData) -> Markup:
     return card("Latency", body, paragraph(how, "quiet"), paragraph(where, "quiet"))
 
 
-def _latency_row(latency: Latency, timing: Timing) -> list[Content]:
+def _latency_row(latency: Latency, timing: Timing, tails: bool) -> list[Content]:
     ratio: Content = "1.00"
     for each in latency.speedups:
         if (each.name, each.batch) == (timing.name, timing.batch):
             spread = element("span", f"{each.low:.2f} to {each.high:.2f}", class_="range-of")
             ratio = joined(element("b", f"{each.median:.2f}"), spread)
-    p99 = "" if timing.p99 is None else f"{timing.p99 / timing.batch:.2f}"
-    median, p90, cpu = (
-        f"{ms / timing.batch:.2f}" for ms in (timing.median, timing.p90, timing.cpu)
-    )
-    return [timing.name, str(timing.batch), median, ratio, p90, p99, cpu]
+    per_crop = [ms / timing.batch for ms in (timing.median, timing.cpu, timing.p90)]
+    median, cpu, p90 = (f"{ms:.2f}" for ms in per_crop)
+    row: list[Content] = [timing.name, str(timing.batch), median, ratio, cpu, p90]
+    if tails:
+        row.append("" if timing.p99 is None else f"{timing.p99 / timing.batch:.2f}")
+    return row
 
 
 def _mixed(data: ReportData) -> Markup:

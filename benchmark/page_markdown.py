@@ -137,7 +137,7 @@ def _thresholds(data: ReportData) -> str:
 
 def _threshold(each: Threshold) -> list[str]:
     if each.threshold is None or each.tar is None:
-        return [f"not resolvable ({each.exceedances} pairs)", ""]
+        return [f"not resolvable (pairs behind it: {each.exceedances})", ""]
     shown = f"{each.threshold:.4f} ({each.low:.4f} to {each.high:.4f})"
     return [shown, f"{100 * each.tar:.2f} %"]
 

@@ -23,7 +23,7 @@ def changed(data: ReportData) -> Markup:
 
 
 def _query(each: ChangedQuery, data: ReportData) -> Markup:
-    fall = element("span", f"AP {100 * each.before_ap:.0f} → {100 * each.after_ap:.0f} %")
+    fall = element("span", f"AP {100 * each.before_ap:.1f} → {100 * each.after_ap:.1f} %")
     title = element("h3", [each.name, fall])
     asked = element("figure", [_image(each.picture, _QUERY_HEIGHT, "query")], class_="shot asked")
     answers = joined(

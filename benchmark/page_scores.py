@@ -15,7 +15,7 @@ from .page_parts import (
     section,
     table,
 )
-from .report_data import Histogram, ReportData, ScoreShares
+from .report_data import Histogram, ReportData
 from .thresholds import Threshold
 
 _NEGLIGIBLE = 5e-4
@@ -40,7 +40,12 @@ def _spread(data: ReportData) -> Markup:
     shares = data.score_shares
     if shares is None:
         return Markup("")
-    low, high = _support(shares)
+    low, high = _support(
+        shares.genuine_before,
+        shares.genuine_after,
+        shares.impostor_before,
+        shares.impostor_after,
+    )
     curves = [
         Curve("impostor", _cut(shares.impostor_after, low, high), "impostor", True),
         Curve("genuine", _cut(shares.genuine_after, low, high), "genuine", True),
@@ -65,21 +70,13 @@ def _spread(data: ReportData) -> Markup:
     return card("How scores spread", figure(chart, caption), key)
 
 
-def _support(shares: ScoreShares) -> tuple[float, float]:
-    """The part of the axis where anything is to be seen."""
-    parts = [
-        shares.genuine_before,
-        shares.genuine_after,
-        shares.impostor_before,
-        shares.impostor_after,
-    ]
-    first = parts[0]
-    step = (first.high - first.low) / len(first.shares)
+def _support(*parts: Histogram) -> tuple[float, float]:
+    """The part of the axis where anything is to be seen; all parts have the same bins."""
+    low, high, bins = parts[0].low, parts[0].high, len(parts[0].shares)
+    step = (high - low) / bins
     seen = [n for part in parts for n, share in enumerate(part.shares) if share > _NEGLIGIBLE]
-    if not seen:
-        return first.low, first.high
-    low, high = first.low + step * min(seen), first.low + step * (max(seen) + 1)
-    return round(low, 6), round(high, 6)
+    first, last = (min(seen), max(seen)) if seen else (0, bins - 1)
+    return round(low + step * first, 6), round(low + step * (last + 1), 6)
 
 
 def _cut(histogram: Histogram, low: float, high: float) -> tuple[float, ...]:
@@ -125,7 +122,8 @@ def _threshold_card(data: ReportData) -> Markup:
 
 def _value(each: Threshold) -> Content:
     if each.threshold is None or each.low is None or each.high is None:
-        return element("span", f"not resolvable ({each.exceedances} pairs)", class_="range-of")
+        behind = f"{each.exceedances} pair{'' if each.exceedances == 1 else 's'} behind it"
+        return joined(Markup("not resolvable"), element("span", behind, class_="range-of"))
     spread = element("span", f"{each.low:.3f} to {each.high:.3f}", class_="range-of")
     return joined(Markup(f"{each.threshold:.4f}"), spread)
 
@@ -141,14 +139,10 @@ def _drift(data: ReportData) -> Markup:
     if data.cosine_shares is not None:
         shares = data.cosine_shares
         words = f"Cosines of {data.cosines.crops} crops, smallest {data.cosines.smallest:.4f}."
-        chart = density_chart(
-            "drift",
-            f"Cosine between {data.before} and {data.after}",
-            words,
-            shares.low,
-            shares.high,
-            [Curve("cosine", shares.shares, "cosine", True)],
-        )
+        low, high = _support(shares)
+        curve = Curve("cosine", _cut(shares, low, high), "cosine", True)
+        title = f"Cosine between {data.before} and {data.after}"
+        chart = density_chart("drift", title, words, low, high, [curve])
         parts.append(figure(chart, "One value per crop; 1 means the same direction."))
     rows: list[list[Content]] = [["smallest", f"{data.cosines.smallest:.4f}"]]
     for name, value in data.cosines.percentiles.items():

@@ -201,3 +201,21 @@ def test_markdown_tells_the_same(full_report: ReportData, small_report: ReportDa
         assert len(bars) == 1
     assert len(tables) == 10
     assert "What was made" not in as_markdown(small_report)
+
+
+def test_what_the_data_cannot_show_is_said_and_not_left_blank(full_report: ReportData) -> None:
+    thresholds, latency = full_report.thresholds, full_report.latency
+    assert thresholds is not None
+    assert latency is not None
+    assert "p99" in render(full_report)
+    unknown = replace(thresholds.reference[2], threshold=None, tar=None, exceedances=12)
+    few = replace(
+        full_report,
+        thresholds=replace(thresholds, reference=(*thresholds.reference[:2], unknown)),
+        latency=replace(latency, timings=tuple(replace(t, p99=None) for t in latency.timings)),
+    )
+    page = render(few)
+    assert "p99" not in page
+    for text in (page, as_markdown(few)):
+        assert "not resolvable" in text
+        assert "12" in text
