@@ -49,9 +49,10 @@ class TensorRtRtxEngine(BaseEngine):
         with ExitStack() as held:
             self._device = open_device(_device_index(options.device))
             held.callback(self._device.close)
-            engine = self._load(trt, plan)
-            self.batch = min(options.batch, int(engine.get_tensor_profile_shape("images", 0)[2][0]))
-            self._context = engine.create_execution_context()
+            self._engine = self._load(trt, plan)
+            largest = int(self._engine.get_tensor_profile_shape("images", 0)[2][0])
+            self.batch = min(options.batch, largest)
+            self._context = self._engine.create_execution_context()
             self._addresses = self._allocate(width, held)
             if replay is not None:
                 golden.check(self.embed, replay, self.batch, PACKAGE)
@@ -71,12 +72,12 @@ class TensorRtRtxEngine(BaseEngine):
     def close(self) -> None:
         if not self._closed:
             super().close()
-            del self._context
+            del self._context, self._engine, self._runtime
             self._held.close()
 
     def _load(self, trt: Any, plan: bytes) -> Any:
-        runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
-        engine = runtime.deserialize_cuda_engine(plan)
+        self._runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
+        engine = self._runtime.deserialize_cuda_engine(plan)
         if engine is None:
             raise EnvironmentMismatch(
                 f"this plan does not fit {self._device.name} (SM {_sm(self._device.capability)}) "
