@@ -54,6 +54,8 @@ class OnnxRuntimeEngine(BaseEngine):
         self._chosen, more = self._choose(forms, options)
         form = forms[self._chosen.form]
         self._describe(form.graph)
+        if form.graph is full:
+            more = (*more, "FP32 is served and not INT8: it is the fastest correct form here")
         self._notes = (*choice.notes, *notes, *more)
         self._precision = form.graph.precision if form.rewrite != DEQUANTISED else "fp32"
         self._sessions = [self._open(form)]

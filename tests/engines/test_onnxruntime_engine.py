@@ -14,6 +14,7 @@ from personvit.core.machine import this_machine
 from personvit.engines import onnxruntime_engine
 from personvit.engines.base import EngineOptions
 from personvit.engines.catalogue import open_engine
+from personvit.engines.form_choice import Chosen
 from personvit.engines.onnx_forms import FORMS, products, reform
 
 
@@ -95,6 +96,15 @@ def test_a_form_that_computes_something_else_is_never_chosen(vnni, bundle, monke
         info = engine.info()
     assert info.precision == "int8, form as-exported"
     assert [timing["correct"] for timing in info.timings.values()] == [True, False, False]
+
+
+def test_where_fp32_is_fastest_it_is_served_and_that_is_told(vnni, bundle, monkeypatch):
+    monkeypatch.setattr(
+        onnxruntime_engine, "fastest_correct", lambda candidates, name: Chosen("fp32", {})
+    )
+    with open_here(bundle) as engine:
+        assert engine.info().precision == "fp32, form fp32"
+        assert "fastest correct form" in engine.info().notes[0]
 
 
 def test_where_no_form_is_correct_nothing_is_served(vnni, small_bundle, tmp_path):
