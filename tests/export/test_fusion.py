@@ -13,7 +13,7 @@ from onnx import helper
 from personvit.core.models.config import ModelConfig
 from personvit.core.models.vit import ReidVit, build
 from personvit.core.preprocess import Preprocess
-from personvit.engines.tensorrt_rtx_build import Attempt, BuildRequest
+from personvit.engines.tensorrt_rtx_build import Attempt, BuildRequest, attempt
 from personvit.export.fusion import NO_KERNEL, RTX_CAPABILITIES, CheckedAtInstall, prove
 from personvit.export.graph import build_graph, serialise
 from personvit.export.scales import LinearScale, layer_names
@@ -127,3 +127,13 @@ def test_nothing_asked_is_nothing_proved(fp16):
 
 def test_jetson_is_checked_at_install():
     assert "checked at install" in CheckedAtInstall("trt10.3").as_text()
+
+
+@pytest.mark.parametrize("name", ["trt-decomposed", "deepstream"])
+def test_graphs_for_older_compilers_are_at_least_accepted_by_this_one(model, name):
+    layers = frozenset(layer_names(BLOCKS))
+    weights = {one: model.backbone.get_submodule(one).weight.detach() for one in layers}
+    scales = {one: LinearScale(4.0, w.abs().amax(dim=1).numpy()) for one, w in weights.items()}
+    graph = build_graph(model, SIZE, VARIANTS[name].spec("before", layers), scales)
+    made = attempt(serialise(graph), BuildRequest(("8.6",)))
+    assert made.plan is not None, made.log
