@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from ..core.errors import ConfigError, EnvironmentMismatch
 from ..core.machine import Machine
+from ..core.manifest import Bounds
 from .graphs import Graph, Source
 from .instruction_set import capped, why_not_int8
 
 PRECISIONS = ("int8", "fp32", "bf16")
 BF16_FLAGS = ("avx512_bf16", "amx_bf16")
+BF16_BOUNDS = Bounds(cosine_min=0.998, norm_tolerance=5e-3)
+"""Eight bits of mantissa cannot keep FP32's bounds; these are the ones FP16 graphs get."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,13 @@ def _bf16(source: Source, machine: Machine) -> Choice:
         raise EnvironmentMismatch(
             f"this CPU ({machine.instruction_class}) has no bf16 arithmetic; ask for fp32"
         )
-    return Choice(source.graph("fp32"), "bf16", "bf16", machine)
+    graph = source.graph("fp32")
+    if graph.replay is not None:
+        expectation = dataclasses.replace(graph.replay.expectation, bounds=BF16_BOUNDS)
+        replay = dataclasses.replace(graph.replay, expectation=expectation)
+        graph = dataclasses.replace(graph, replay=replay)
+    notes = ("bf16 is FP32's graph in coarser arithmetic; no gate has judged its accuracy",)
+    return Choice(graph, "bf16", "bf16", machine, notes=notes)
 
 
 def _has_bf16(machine: Machine) -> bool:

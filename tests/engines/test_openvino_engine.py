@@ -33,6 +33,20 @@ def test_embeddings_agree_with_pytorch(small_bundle, bundle, precision):
             assert cosines(found, small_bundle.embeddings[:count]).min() > bound
 
 
+def test_bf16_is_served_only_where_the_cpu_has_it_and_as_not_judged(
+    small_bundle, tmp_path, monkeypatch
+):
+    path = small_bundle.write(tmp_path / "strict.pvb", "fp32", cosine_min=0.9999999)
+    if any(flag in this_machine().flags for flag in ("avx512_bf16", "amx_bf16")):
+        with open_here(path, precision="bf16") as engine:
+            assert "no gate" in engine.info().notes[0]
+            found = engine.embed(small_bundle.crops)
+        assert cosines(found, small_bundle.embeddings).min() > 0.999
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_VNNI")
+    with pytest.raises(EnvironmentMismatch, match="no bf16 arithmetic"):
+        open_here(path, precision="bf16")
+
+
 def test_below_vnni_fp32_is_served_and_the_reason_is_told(bundle, small_bundle, monkeypatch):
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
     with open_here(bundle) as engine:
