@@ -63,11 +63,14 @@ class Loss(_Section):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     triplet_margin: NotNegative | None = None
     """None is the soft margin."""
+    contrastive_weight: NotNegative = 0.0
+    """Not published: supervised contrastive, for networks that start from random numbers."""
+    temperature: Positive = 0.3
 
     @model_validator(mode="after")
     def _something_to_learn(self) -> Loss:
-        if not self.identity_weight and not self.triplet_weight:
-            raise ValueError("identity_weight and triplet_weight are both 0: nothing to learn from")
+        if not (self.identity_weight or self.triplet_weight or self.contrastive_weight):
+            raise ValueError("all weights of the loss are 0: nothing to learn from")
         return self
 
 

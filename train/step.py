@@ -15,7 +15,7 @@ from ..core.models.vit import ReidVit
 from .distributed import GradientSum, World, gather_rows
 from .drop_path import Choices
 from .loader import TrainBatch
-from .losses import batch_hard_triplet, identity_loss
+from .losses import batch_hard_triplet, contrastive_loss, identity_loss
 from .recipe import Loss, Recipe
 
 Amp = Literal["off", "bf16", "fp16"]
@@ -72,6 +72,9 @@ class Stepper:
         identity = identity_loss(logits, batch.labels, weigh.label_smoothing)
         triplet = _triplet(features.before, batch.labels, weigh)
         total = weigh.identity_weight * identity + weigh.triplet_weight * triplet
+        if weigh.contrastive_weight:
+            pulled = contrastive_loss(features.after.float(), batch.labels, weigh.temperature)
+            total = total + weigh.contrastive_weight * pulled
         right = (logits.detach().argmax(dim=1) == batch.labels).float().mean()
         return Losses(total, identity.detach(), triplet.detach(), right)
 

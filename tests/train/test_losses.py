@@ -8,7 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from personvit.train.losses import batch_hard_triplet, identity_loss, pairwise_distances
+from personvit.train.losses import (
+    batch_hard_triplet,
+    contrastive_loss,
+    identity_loss,
+    pairwise_distances,
+)
 
 
 def distance(a, b):
@@ -65,6 +70,24 @@ def test_the_identity_loss_is_the_slow_one(seed, smoothing):
         total -= sum(weight * (value - log_sum) for weight, value in zip(wanted, row, strict=True))
     found = identity_loss(torch.tensor(logits), torch.tensor(labels), smoothing)
     assert float(found) == pytest.approx(total / 5)
+
+
+@settings(max_examples=100, deadline=None)
+@given(batches(), st.sampled_from([0.1, 0.3, 1.0]))
+def test_the_contrastive_loss_is_the_slow_one(batch, temperature):
+    features, labels = batch
+    features = features + 1e-3
+    units = features / np.linalg.norm(features, axis=1, keepdims=True)
+    total = 0.0
+    for anchor, label in enumerate(labels):
+        others = [other for other in range(len(labels)) if other != anchor]
+        scores = {other: float(units[anchor] @ units[other]) / temperature for other in others}
+        log_sum = math.log(sum(math.exp(score) for score in scores.values()))
+        fellows = [other for other in others if labels[other] == label]
+        if fellows:
+            total -= sum(scores[other] - log_sum for other in fellows) / len(fellows)
+    found = contrastive_loss(torch.tensor(features), torch.tensor(labels), temperature)
+    assert float(found) == pytest.approx(total / len(labels), abs=1e-6)
 
 
 def test_crops_that_coincide_give_no_nan_gradient():
