@@ -41,7 +41,7 @@ def drift(found: NDArray[np.float32], wanted: NDArray[np.float32], batch: int) -
     """How far embeddings lie from the expected ones; what is not finite is farthest."""
     lengths = np.linalg.norm(found.astype(np.float64), axis=1)
     expected = np.linalg.norm(wanted.astype(np.float64), axis=1)
-    products = np.einsum("nd,nd->n", found, wanted, dtype=np.float64)
+    products = np.einsum("ij,ij->i", found, wanted, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         cosines = np.nan_to_num(products / (lengths * expected), nan=-1.0)
         norms = np.nan_to_num(np.abs(lengths / expected - 1), nan=np.inf)

@@ -45,6 +45,7 @@ class OpenVinoEngine(BaseEngine):
         self.preprocess = graph.preprocess
         self.inputs, self.outputs = graph.inputs, graph.outputs
         self.batch = options.batch
+        self._model(ANY)
         if graph.replay is not None:
             golden.check(self.embed, graph.replay, self.batch, f"openvino ({graph.name})")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from personvit.core.errors import ConfigError, DataError, EnvironmentMismatch
 from personvit.engines.base import EngineOptions, EngineSpec
@@ -47,6 +48,20 @@ def test_embed_takes_any_number_of_crops(opened, crops):
     out = np.full_like(whole, np.nan)
     assert opened.embed(crops, out=out) is out
     np.testing.assert_array_equal(out, whole)
+
+
+def test_embeddings_agree_with_pytorch_at_every_batch(opened, small_bundle):
+    rng = np.random.default_rng(2)
+    crops = rng.integers(0, 256, (500, 64, 32, 3), dtype=np.uint8)
+    pixels = torch.from_numpy(opened.preprocess.normalise(crops))
+    with torch.inference_mode():
+        wanted = small_bundle.model.embed(pixels).numpy()
+    bound = 0.999 if opened.info().precision.startswith("int8") else 0.999999
+    for count in (0, 1, 3, 8, 33):
+        found = opened.embed(crops[:count])
+        assert found.shape == (count, 32)
+        assert (np.einsum("ij,ij->i", found, wanted[:count]) > bound).all()
+    assert (np.einsum("ij,ij->i", opened.embed(crops), wanted) > bound).all()
 
 
 def test_wrong_feeds_are_refused_with_the_right_ones(opened, crops):

@@ -9,10 +9,13 @@ import pytest
 
 from personvit.core.errors import BundleError, ConfigError, EnvironmentMismatch
 from personvit.core.machine import this_machine
+from personvit.core.preprocess import Preprocess
 from personvit.engines.base import EngineOptions
 from personvit.engines.catalogue import open_engine
 from personvit.engines.instruction_set import EXACT_INT8
+from personvit.export.graph import GraphSpec, build_graph, serialise
 
+PREPROCESS = Preprocess(height=64, width=32)
 EXACT = this_machine().instruction_class in EXACT_INT8
 
 
@@ -21,7 +24,7 @@ def open_here(path, **options):
 
 
 def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return np.einsum("nd,nd->n", one, other)
+    return np.einsum("ij,ij->i", one, other)
 
 
 @pytest.mark.parametrize("precision", ["int8", "fp32"] if EXACT else ["fp32"])
@@ -119,6 +122,15 @@ def test_what_cannot_be_given_is_refused(bundle, weights, small_bundle, tmp_path
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX99")
     with pytest.raises(ConfigError, match="AVX99 is not a set"):
         open_here(bundle)
+
+
+def test_a_graph_for_another_runtime_is_refused_when_it_is_opened(small_bundle, tmp_path):
+    spec = GraphSpec(input="float-nchw")
+    planar = tmp_path / "deepstream.onnx"
+    planar.write_bytes(serialise(build_graph(small_bundle.model, PREPROCESS, spec)))
+    for engine in ("openvino", "onnxruntime"):
+        with pytest.raises(BundleError, match="choose the variant for CPUs"):
+            open_engine(str(planar), engine)
 
 
 def test_compiled_models_may_be_kept(bundle, tmp_path, small_bundle):
