@@ -20,7 +20,6 @@ class Pixels:
     """`value` holds `(pixel - centre) * factor` per colour, in RGB order."""
 
     value: str
-    channels_last: bool
     preprocess: Preprocess
     centre: Floats
     factor: Floats
@@ -43,36 +42,44 @@ class Pixels:
         return ordered if self.preprocess.colour == "rgb" else ordered[::-1]
 
 
-def pixels(
-    writer: GraphWriter,
-    preprocess: Preprocess,
-    *,
-    divide: bool = False,
-    channels_first: bool = False,
-) -> Pixels:
-    """Centred pixels; with `divide` also divided, else the division is left to the weights."""
+def cast(writer: GraphWriter) -> str:
+    """The input in the graph's float type. TensorRT takes uint8 into a Cast and nothing else."""
     from onnx import helper
 
-    channels_last = writer.spec.input == "uint8-nhwc"
-    value = IMAGES
-    if channels_last or writer.spec.precision == "fp16":
-        # The cast comes first: TensorRT takes uint8 into a Cast and nothing else.
-        kind = helper.np_dtype_to_tensor_dtype(np.dtype(writer.float_type))
-        value = writer.node("Cast", "pixels", value, to=kind)
-    if channels_last and channels_first:
-        value = writer.node("Transpose", "pixels.planes", value, perm=(0, 3, 1, 2))
-        channels_last = False
-    along = (1, 1, 3) if channels_last else (3, 1, 1)
+    if writer.spec.input == "float-nchw" and writer.spec.precision == "fp32":
+        return IMAGES
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(writer.float_type))
+    return writer.node("Cast", "pixels", IMAGES, to=kind)
+
+
+def centre(
+    writer: GraphWriter,
+    preprocess: Preprocess,
+    value: str,
+    shape: tuple[int, ...],
+    *,
+    divide: bool = False,
+) -> Pixels:
+    """Subtract the mean; with `divide` divide too, else the division is left to the weights.
+
+    `shape` is that of the constants: the colours first, or last and repeated along a row.
+    """
     order = slice(None) if preprocess.colour == "rgb" else slice(None, None, -1)
-    centre = _typed(writer, np.array(preprocess.mean[order]) * LEVELS)
-    mean = writer.floats("pixels.mean", centre.reshape(along))
+    middle = _typed(writer, np.array(preprocess.mean[order]) * LEVELS)
+    mean = writer.floats("pixels.mean", _spread(middle, shape))
     value = writer.node("Sub", "pixels.centred", value, mean)
     factor = np.ones(3, dtype=np.float32)
     if divide:
         factor = _typed(writer, 1 / (np.array(preprocess.std[order]) * LEVELS))
-        spread = writer.floats("pixels.spread", factor.reshape(along))
+        spread = writer.floats("pixels.spread", _spread(factor, shape))
         value = writer.node("Mul", "pixels.normalised", value, spread)
-    return Pixels(value, channels_last, preprocess, centre, factor)
+    return Pixels(value, preprocess, middle, factor)
+
+
+def _spread(colours: Floats, shape: tuple[int, ...]) -> Floats:
+    if shape[0] == len(colours):
+        return colours.reshape(shape)
+    return np.tile(colours, shape[-1] // len(colours))
 
 
 def _typed(writer: GraphWriter, values: NDArray[np.float64]) -> Floats:

@@ -8,13 +8,14 @@ import numpy as np
 
 from ..core.preprocess import Preprocess
 from .graph_convolutions import stem_patches
-from .graph_pixels import Pixels, pixels
+from .graph_pixels import cast, centre
 from .graph_quant import product, quantised
 from .graph_weights import Floats, Linear, array, patch_bias
 from .graph_writer import GraphWriter
 from .scales import PATCH_LAYER, Scales, scale_of
 
 if TYPE_CHECKING:
+    from ..core.models.config import ModelConfig
     from ..core.models.vit import ReidVit
 
 
@@ -50,8 +51,9 @@ def _patches(
     if PATCH_LAYER in writer.spec.int8:
         # Quantising needs the normalised pixels that were calibrated.
         scale = scale_of(scales, PATCH_LAYER, len(weight), weight[0].size)
-    centred = pixels(writer, preprocess, divide=scale is not None)
-    rows = _rows(writer, centred, config.grid, config.patch)
+    cut, shape, order = _cut(writer, config.grid, config.patch)
+    centred = centre(writer, preprocess, cut, shape, divide=scale is not None)
+    rows = _rows(writer, centred.value, order, config)
     if scale is not None:
         rows = quantised(writer, rows, scale.activation)
     weight = centred.weight(weight)
@@ -60,16 +62,29 @@ def _patches(
     return product(writer, Linear(PATCH_LAYER, flat, bias, scale), rows), bias
 
 
-def _rows(writer: GraphWriter, image: Pixels, grid: tuple[int, int], patch: int) -> str:
-    """[batch, patches, patch * patch * 3], each row in (y, x, colour) order."""
+def _cut(
+    writer: GraphWriter, grid: tuple[int, int], patch: int
+) -> tuple[str, tuple[int, ...], list[int]]:
+    """Pixels with axes for patches, the shape of a constant per colour, and the order for rows.
+
+    A row of 16 pixels is one axis of 48 values: per-colour constants over an axis of three values
+    took OpenVINO four times as long (docs/onnx.md).
+    """
     high, wide = grid
-    if image.channels_last:
+    if writer.spec.input == "uint8-nhwc":
         cut, order = writer.shape(0, high, patch, wide, patch * 3), [0, 1, 3, 2, 4]
+        shape: tuple[int, ...] = (patch * 3,)
     else:
         cut, order = writer.shape(0, 3, high, patch, wide, patch), [0, 2, 4, 3, 5, 1]
-    value = writer.node("Reshape", "patches.cut", image.value, cut)
+        shape = (3, 1, 1, 1, 1)
+    return writer.node("Reshape", "patches.cut", cast(writer), cut), shape, order
+
+
+def _rows(writer: GraphWriter, value: str, order: list[int], config: ModelConfig) -> str:
+    """[batch, patches, patch * patch * 3], each row in (y, x, colour) order."""
     value = writer.node("Transpose", "patches.ordered", value, perm=order)
-    target = writer.shape(0, high * wide, patch * patch * 3)
+    count = config.grid[0] * config.grid[1]
+    target = writer.shape(0, count, config.patch * config.patch * 3)
     return writer.node("Reshape", "patches", value, target)
 
 
