@@ -23,7 +23,8 @@ Facts = dict[str, Any]
 
 def machine() -> dict[str, Any]:
     """Where it runs: the machine, the threads PyTorch uses and the GPU, if any."""
-    facts = {**this_machine().as_json(), "threads": torch.get_num_threads()}
+    described = {key: _plain(value) for key, value in this_machine().as_json().items()}
+    facts = {**described, "threads": torch.get_num_threads()}
     if torch.cuda.is_available():
         facts["gpu"] = torch.cuda.get_device_name()
     return facts
