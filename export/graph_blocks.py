@@ -109,9 +109,11 @@ def _decomposed(
     ranges: tuple[LinearScale, ...] | None,
 ) -> str:
     """MatMul, Softmax, MatMul per head; with `ranges`, Q/DQ on all four product inputs."""
-    query = _heads(writer, query, shape.kept, shape, (0, 2, 1, 3))
-    key = _heads(writer, key, shape.tokens, shape, (0, 2, 3, 1))
-    value = _heads(writer, value, shape.tokens, shape, (0, 2, 1, 3))
+    query = _heads(writer, query, shape.kept, shape)
+    # Two steps, so that OpenVINO takes the second into the product: 3 % of the whole model.
+    turned = _heads(writer, key, shape.tokens, shape)
+    key = writer.node("Transpose", f"{key}.turned", turned, perm=(0, 1, 3, 2))
+    value = _heads(writer, value, shape.tokens, shape)
     if ranges is not None:
         tensors = zip((query, key, value), ranges, strict=True)
         query, key, value = (quantised(writer, one, scale.activation) for one, scale in tensors)
@@ -125,12 +127,11 @@ def _decomposed(
     return writer.node("Reshape", f"{name}.attn.joined", mixed, target)
 
 
-def _heads(
-    writer: GraphWriter, value: str, tokens: int, shape: Shape, order: tuple[int, ...]
-) -> str:
+def _heads(writer: GraphWriter, value: str, tokens: int, shape: Shape) -> str:
+    """[batch, tokens, width] as [batch, heads, tokens, head]."""
     target = writer.shape(0, tokens, shape.heads, shape.head)
     split = writer.node("Reshape", f"{value}.heads", value, target)
-    return writer.node("Transpose", f"{value}.by_head", split, perm=order)
+    return writer.node("Transpose", f"{value}.by_head", split, perm=(0, 2, 1, 3))
 
 
 def _attention_ranges(
