@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from importlib.util import find_spec
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -141,13 +140,10 @@ def _inputs(model: ReidVit, preprocess: Preprocess) -> tuple[TensorSpec, ...]:
 
 
 def _embedding(model: ReidVit) -> TensorSpec:
-    """The space is named by the weights themselves, so that a converted file keeps its space."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        if not name.startswith("classifier."):
-            digest.update(name.encode() + tensor.detach().cpu().numpy().tobytes())
+    from ..core.models.lineage import space_of
+
     config = model.config
-    space = f"{digest.hexdigest()[:16]}/{config.neck_feature}/{config.embedding}/cosine"
+    space = space_of(model, config.neck_feature)
     return TensorSpec("embedding", "float32", (None, config.embedding), "embedding", space)
 
 

@@ -7,9 +7,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..core.manifest import Space
+from ..core.models.lineage import space_of
 from ..core.preprocess import Preprocess
-from .graph_spec import GraphSpec, Neck
+from .graph_spec import GraphSpec
 
 if TYPE_CHECKING:
     from ..core.models.vit import ReidVit
@@ -34,13 +34,6 @@ def metadata_of(
         "int8_layers": str(len(spec.int8)),
     }
     return {PREFIX + key: values[key] for key in sorted(values)}
-
-
-def space_of(model: ReidVit, neck: Neck) -> str:
-    """Names the metric space: equal for every precision of one model on one side of its neck."""
-    from ..core.models.lineage import lineage
-
-    return Space(lineage(model), neck, model.config.embedding).derived_id()
 
 
 def _json(values: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.manifest import Precision as Stored
+from ..core.models.lineage import space_of
 from . import overflow
 from .graph import build_graph, serialise
 from .graph_checks import check_graph
@@ -71,7 +72,8 @@ def _write(source: Source, quantised: Quantised | None, kind: VariantKind) -> Wr
     spec = _spec(source, quantised, kind, layers)
     model = quantised.model if quantised else source.model
     scales: Scales | None = quantised.scales if quantised else None
-    made = build_graph(model, source.preprocess, spec, scales)
+    space = space_of(source.model, spec.neck)
+    made = build_graph(model, source.preprocess, spec, scales, space)
     check_graph(made)
     precision: Stored = "int8" if layers else spec.precision
     return Written(kind.name, kind, precision, spec, serialise(made))

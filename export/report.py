@@ -14,7 +14,7 @@ from .. import __version__
 from ..benchmark.comparison import top_matches, worst_changed
 from ..benchmark.latency import Latency
 from ..benchmark.page import write_page
-from ..benchmark.page_markdown import write_markdown
+from ..benchmark.page_markdown import as_markdown
 from ..benchmark.pairs import PairScores
 from ..benchmark.report import Setting, reproducing
 from ..benchmark.report_data import (
@@ -86,7 +86,7 @@ def write_report(
 ) -> None:
     """HTML for a person, Markdown for a review, JSON for a program, the recipe for next time."""
     write_page(folder / "report.html", data)
-    write_markdown(folder / "report.md", data)
+    write_atomically(folder / "report.md", as_markdown(data))
     write_atomically(folder / "report.json", json.dumps(_json(data, graphs), indent=2) + "\n")
     if quantised is not None:
         save_recipe(folder / "recipe.toml", quantised.recipe)

@@ -67,6 +67,12 @@ def vit_base_16(**overrides: object) -> ModelConfig:
 
 
 @register
+def vit_micro_16_ics(**overrides: object) -> ModelConfig:
+    """The narrow network behind a convolutional stem, which learns from scratch in minutes."""
+    return _sized(128, overrides, stem="ics")
+
+
+@register
 def vit_small_16_ics(**overrides: object) -> ModelConfig:
     """ViT-S/16 behind TransReID-SSL's convolutional stem."""
     return _sized(384, overrides, stem="ics")
