@@ -110,7 +110,7 @@ def _decomposed(
 ) -> str:
     """MatMul, Softmax, MatMul per head; with `ranges`, Q/DQ on all four product inputs."""
     query = _heads(writer, query, shape.kept, shape)
-    # Two steps, so that OpenVINO takes the second into the product: 3 % of the whole model.
+    # Two steps, so that OpenVINO takes the second into the product (docs/onnx.md).
     turned = _heads(writer, key, shape.tokens, shape)
     key = writer.node("Transpose", f"{key}.turned", turned, perm=(0, 1, 3, 2))
     value = _heads(writer, value, shape.tokens, shape)

@@ -67,8 +67,8 @@ def _cut(
 ) -> tuple[str, tuple[int, ...], list[int]]:
     """Pixels with axes for patches, the shape of a constant per colour, and the order for rows.
 
-    A row of 16 pixels is one axis of 48 values: per-colour constants over an axis of three values
-    took OpenVINO four times as long (docs/onnx.md).
+    A row of 16 pixels is one axis of 48 values: OpenVINO takes four times as long to subtract
+    along an axis of three.
     """
     high, wide = grid
     if writer.spec.input == "uint8-nhwc":
