@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..core.errors import InternalError
-from .graph_writer import PRODUCER
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -49,7 +48,3 @@ def simplifier_agrees(model: ModelProto) -> bool:
 
 def count_nodes(model: ModelProto, operator: str) -> int:
     return sum(node.op_type == operator for node in model.graph.node)
-
-
-def is_ours(model: ModelProto) -> bool:
-    return bool(model.producer_name == PRODUCER)

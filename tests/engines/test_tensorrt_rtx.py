@@ -18,7 +18,7 @@ from personvit.core.manifest import Bounds
 from personvit.core.models.config import ModelConfig
 from personvit.core.models.vit import build as build_model
 from personvit.core.preprocess import Preprocess
-from personvit.engines import tensorrt_rtx_engine
+from personvit.engines import tensorrt_rtx_build, tensorrt_rtx_engine
 from personvit.engines.base import EngineOptions
 from personvit.engines.catalogue import open_engine
 from personvit.engines.cli import main
@@ -112,6 +112,13 @@ def test_a_compiler_that_hangs_is_stopped():
     made = attempt(graph(), BuildRequest(("8.6",), limit_s=0.01))
     assert made.plan is None
     assert "did not finish" in made.log
+
+
+def test_a_compiler_that_crashes_is_an_answer(monkeypatch):
+    monkeypatch.setattr(tensorrt_rtx_build.sys, "executable", "/bin/false")
+    made = attempt(graph(), AMPERE)
+    assert made.plan is None
+    assert "ended with status 1" in made.log
 
 
 def test_architectures_it_does_not_know_are_named():
