@@ -32,7 +32,6 @@ def build_graph(
     preprocess: Preprocess,
     spec: GraphSpec,
     scales: Scales | None = None,
-    *,
     space: str | None = None,
 ) -> ModelProto:
     """The model from pixels to a unit-length embedding, with the preprocessing's normalisation.
