@@ -17,6 +17,7 @@ import click
 
 from .core.command import CommandGroup, option
 from .core.errors import DataError, PersonvitError
+from .core.machine import this_machine
 
 MARK = "this-folder-is-a-personvit-demo"
 ARCHITECTURE = "vit_micro_16"
@@ -38,7 +39,7 @@ class DemoOptions:
     """
 
     out: Path = option(Path("demo-out"), "folder for the data, the models and the results")
-    identities: int = option(800, "synthetic people; half of them to train on", low=40)
+    identities: int = option(1100, "synthetic people, 6 in 11 of them to train on", low=40)
     recipe: str = option("demo", "the recipe to fine-tune with")
     seed: int = option(0, "seed of the data and of the training", low=0)
 
@@ -87,12 +88,15 @@ def demo(options: DemoOptions) -> Tour:
     out = _fresh_folder(options.out)
     data, run, random = out / "data", out / "run", out / "untrained.safetensors"
     seed = str(options.seed)
-    _run("personvit-data", "synth", data, "--identities", options.identities, "--seed", seed)
+    training = options.identities * 6 // 11
+    people = ("--identities", options.identities, "--train-identities", training)
+    _run("personvit-data", "synth", data, *people, "--seed", seed)
     _run("personvit-data", "check", data)
     _run("personvit-train", "new", ARCHITECTURE, "--size", SIZE, "--seed", seed, "-o", random)
     _evaluate(random, data, out / "evaluation-untrained")
     start = ("finetune", random, "--data", data, "--recipe", options.recipe, "-o", run)
-    _run("personvit-train", *start, "--seed", seed, "--no-evaluate")
+    amp = "bf16" if this_machine().has_bf16 else "off"
+    _run("personvit-train", *start, "--amp", amp, "--seed", seed, "--no-evaluate")
     _evaluate(run / "model.safetensors", data, out / "evaluation")
     return Tour(
         out,

@@ -65,6 +65,11 @@ class Machine:
         )
         return next((name for flag, name in classes if flag in self.flags), "baseline")
 
+    @property
+    def has_bf16(self) -> bool:
+        """Whether bfloat16 products are done by the hardware; emulated ones are slower."""
+        return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(self.flags))
+
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "instruction_class": self.instruction_class}
 

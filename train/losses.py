@@ -40,7 +40,8 @@ def contrastive_loss(features: Tensor, labels: Tensor, temperature: float) -> Te
     """Khosla et al. 2020, equation 2: every fellow against everybody else, by cosine.
 
     Unlike the hardest triplet, every pair teaches, so a network without any notion of likeness
-    gets going: after 200 steps from random numbers 48 % mAP on synthetic pedestrians, not 32 %.
+    gets going: at step 200 of 1000 from random numbers, one run each, 36 % mAP on synthetic
+    pedestrians where cross-entropy with the hardest triplets had 22 %.
     """
     units = functional.normalize(features, dim=1)
     itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)

@@ -58,12 +58,14 @@ def new_model(options: NewOptions) -> NewModel:
     from ..core.models.registry import config_of
     from ..core.models.vit import build
     from ..core.preprocess import Preprocess
+    from .initial import draw
 
     height, width = parse_size(options.size)
     config = config_of(options.architecture, height_px=height, width_px=width)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
         model = build(config).eval()
+    draw(model, options.seed)
     provenance = {"made_by": "personvit-train new", "seed": str(options.seed), "weights": "random"}
     save_native(options.out, model, Preprocess(height=height, width=width), provenance)
     count = sum(parameter.numel() for parameter in model.parameters())

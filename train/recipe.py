@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+Filter = Literal["bicubic", "bilinear"]
 NotNegative = Annotated[float, Field(ge=0)]
 
 
@@ -20,7 +21,11 @@ class Input(_Section):
 
     height: Annotated[int, Field(ge=16, le=1024)] | None = None
     width: Annotated[int, Field(ge=16, le=1024)] | None = None
-    train_filter: Literal["bicubic", "bilinear"] = "bicubic"
+    train_filter: Filter = "bicubic"
+    test_filter: Filter = "bilinear"
+    mean: tuple[Fraction, Fraction, Fraction] = (0.5, 0.5, 0.5)
+    std: tuple[Positive, Positive, Positive] = (0.5, 0.5, 0.5)
+    """Upstream pre-trains with ImageNet's statistics and fine-tunes with these."""
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> Input:

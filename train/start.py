@@ -35,7 +35,7 @@ def origin(ref: str, recipe: Recipe) -> Origin:
     size = _size(recipe)
     if ref in names():
         config = config_of(ref, **size)
-        preprocess = Preprocess(height=config.height_px, width=config.width_px)
+        preprocess = _testing(config, recipe)
         sentence = f"{ref}: no weights given, so it starts from random numbers"
         return Origin(config, preprocess, None, sentence, {"start": f"random {ref}"})
     from ..core.models.weights import ReadOptions, load_weights
@@ -44,11 +44,12 @@ def origin(ref: str, recipe: Recipe) -> Origin:
     loaded = load_weights(ref, ReadOptions(size=asked))
     config = loaded.config
     sentence = f"{ref}: {config.width} wide, {config.depth} blocks, {config.tokens} tokens"
-    return Origin(config, loaded.preprocess, loaded, sentence, {**loaded.provenance, "start": ref})
+    preprocess = _testing(config, recipe)
+    return Origin(config, preprocess, loaded, sentence, {**loaded.provenance, "start": ref})
 
 
 def training_preprocess(start: Origin, recipe: Recipe) -> Preprocess:
-    """As the weights say, but resized with the recipe's training filter."""
+    """As in testing, but resized with the recipe's training filter."""
     return replace(start.preprocess, filter=recipe.input.train_filter)
 
 
@@ -82,6 +83,18 @@ def starting_model(start: Origin, config: ModelConfig, seed: int) -> ReidVit:
             f"the weights lack {missing} and have {unexpected}: not this architecture"
         )
     return model
+
+
+def _testing(config: ModelConfig, recipe: Recipe) -> Preprocess:
+    """What travels with the trained weights: the recipe's, whatever they were pre-trained with."""
+    given = recipe.input
+    return Preprocess(
+        height=config.height_px,
+        width=config.width_px,
+        filter=given.test_filter,
+        mean=given.mean,
+        std=given.std,
+    )
 
 
 def _size(recipe: Recipe) -> dict[str, int]:

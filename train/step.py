@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..core.errors import ConfigError
 from ..core.models.config import ModelConfig
@@ -63,8 +64,11 @@ class Stepper:
         return losses
 
     def _losses(self, batch: TrainBatch) -> Losses:
-        with torch.autocast(
-            self.world.device.type, self._half, enabled=self._half is not torch.float32
+        with (
+            torch.autocast(
+                self.world.device.type, self._half, enabled=self._half is not torch.float32
+            ),
+            sdpa_kernel(attention_kernels(self.world.device, self._half)),
         ):
             features = self.model(batch.images, batch.cameras)
         logits = self.model.logits(features.after.float())
@@ -83,6 +87,22 @@ class Stepper:
         if limit is not None:
             self.scaler.unscale_(self.optimiser)
             nn.utils.clip_grad_norm_(self.model.parameters(), limit)
+
+
+def attention_kernels(device: torch.device, half: torch.dtype) -> list[SDPBackend]:
+    """On a CPU in bfloat16 the plain products beat the fused kernel's backward pass.
+
+    Measured with this project's training step: 1.17 times for ViT-S at 129 tokens, 1.27 times for
+    33 tokens of width 128; in float32 the two are equal.
+    """
+    if device.type == "cpu" and half is torch.bfloat16:
+        return [SDPBackend.MATH]
+    return [
+        SDPBackend.FLASH_ATTENTION,
+        SDPBackend.EFFICIENT_ATTENTION,
+        SDPBackend.CUDNN_ATTENTION,
+        SDPBackend.MATH,
+    ]
 
 
 def half_type(amp: Amp, device: torch.device) -> torch.dtype:
