@@ -139,4 +139,4 @@ def _attention_ranges(
 ) -> tuple[LinearScale, ...] | None:
     if not writer.spec.int8_attention:
         return None
-    return tuple(scale_of(scales, name, 0, 0) for name in attention_names(index))
+    return tuple(scale_of(scales, name, 0) for name in attention_names(index))

@@ -96,7 +96,7 @@ def _instance_normed(writer: GraphWriter, name: str, value: str, norm: nn.Instan
 def _projected(writer: GraphWriter, layer: nn.Conv2d, value: str, scales: Scales | None) -> str:
     weight = array(layer.weight)
     if PATCH_LAYER in writer.spec.int8:
-        scale = scale_of(scales, PATCH_LAYER, len(weight), weight[0].size)
+        scale = scale_of(scales, PATCH_LAYER, len(weight))
         value = quantised(writer, value, scale.activation)
         name = quantised_weight(writer, PATCH_LAYER, weight, scale.weight, output_axis=0)
     else:

@@ -50,7 +50,7 @@ def _patches(
     scale = None
     if PATCH_LAYER in writer.spec.int8:
         # Quantising needs the normalised pixels that were calibrated.
-        scale = scale_of(scales, PATCH_LAYER, len(weight), weight[0].size)
+        scale = scale_of(scales, PATCH_LAYER, len(weight))
     cut, shape, order = _cut(writer, config.grid, config.patch)
     centred = centre(writer, preprocess, cut, shape, divide=scale is not None)
     rows = _rows(writer, centred.value, order, config)

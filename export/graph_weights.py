@@ -1,4 +1,4 @@
-"""A model's weights as arrays, with the exact foldings: query scale and smoothing factors."""
+"""A model's weights as arrays, the scale of queries folded in exactly."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import ConfigError
 from .graph_spec import GraphSpec
 from .scales import LinearScale, Scales, scale_of
 
@@ -94,42 +93,14 @@ def _block(model: ReidVit, index: int, spec: GraphSpec, scales: Scales | None) -
     qkv, proj, fc1, fc2 = (
         _linear(f"blocks.{index}.{part}", layer, spec, scales) for part, layer in parts.items()
     )
-    norm1, qkv = _smooth_norm(norm_of(source.norm1), qkv)
-    norm2, fc1 = _smooth_norm(norm_of(source.norm2), fc1)
-    qkv, proj = _smooth_values(qkv, proj)
-    if fc2.scale is not None and fc2.scale.smooth is not None:
-        raise ConfigError(
-            f"{fc2.name} cannot be smoothed: GELU lies before it and does not pass a factor on; "
-            "leave mlp.fc2 out of SmoothQuant"
-        )
     qkv = _scale_queries(qkv, model.config.width, model.config.width // model.config.heads)
-    return Block(index, norm1, qkv, proj, norm2, fc1, fc2)
+    return Block(index, norm_of(source.norm1), qkv, proj, norm_of(source.norm2), fc1, fc2)
 
 
 def _linear(name: str, layer: nn.Linear, spec: GraphSpec, scales: Scales | None) -> Linear:
     weight, bias = array(layer.weight), array(layer.bias)
-    scale = scale_of(scales, name, *weight.shape) if name in spec.int8 else None
+    scale = scale_of(scales, name, len(weight)) if name in spec.int8 else None
     return Linear(name, weight, bias, scale)
-
-
-def _smooth_norm(norm: Norm, linear: Linear) -> tuple[Norm, Linear]:
-    """LayerNorm ends in a factor and a shift per channel, so it takes the division over."""
-    if linear.scale is None or linear.scale.smooth is None:
-        return norm, linear
-    smooth = linear.scale.smooth
-    smoothed = replace(norm, weight=norm.weight / smooth, bias=norm.bias / smooth)
-    return smoothed, replace(linear, weight=linear.weight * smooth)
-
-
-def _smooth_values(qkv: Linear, proj: Linear) -> tuple[Linear, Linear]:
-    """Attention mixes the values of tokens, never of channels, so V's rows take the division."""
-    if proj.scale is None or proj.scale.smooth is None:
-        return qkv, proj
-    smooth = proj.scale.smooth
-    return (
-        _times_rows(qkv, slice(2 * len(smooth), None), np.reciprocal(smooth)),
-        replace(proj, weight=proj.weight * smooth),
-    )
 
 
 def _scale_queries(qkv: Linear, width: int, head: int) -> Linear:

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.errors import InternalError
 from ..core.manifest import Precision as Stored
 from ..core.models.lineage import space_of
 from . import overflow
 from .graph import build_graph, serialise
-from .graph_checks import check_graph
+from .graph_checks import check_graph, simplifier_agrees
 from .graph_spec import GraphSpec
 from .parity import Parity, parity, require_parity
 from .quantise import Quantised
-from .scales import Scales
 from .source import BATCH, Source
 from .variants import VARIANTS, Target, VariantKind, kinds_for
 
@@ -62,21 +62,35 @@ def write_graphs(
     reference = _write(source, None, cpu)
     found = parity(source.model, source.preprocess, reference.onnx, reference.spec, crops)
     require_parity(found, reference.spec)
+    _require_simplifier_agrees(reference)
     magnitudes = _refuse_overflow(source, quantised, kinds, crops)
     kept = tuple(_write(source, quantised, kind) for kind in kinds)
     return Graphs(reference, kept, found, magnitudes)
 
 
-def _write(source: Source, quantised: Quantised | None, kind: VariantKind) -> Written:
-    layers = quantised.recipe.int8_layers(source.model.config) if quantised else frozenset()
-    spec = _spec(source, quantised, kind, layers)
+def _require_simplifier_agrees(reference: Written) -> None:
+    """onnxsim reads the graph on its own and must compute the same from it."""
+    import onnx
+
+    if not simplifier_agrees(onnx.load_from_string(reference.onnx)):
+        raise InternalError("onnxsim computes something else from the full-precision graph")
+
+
+def write_form(source: Source, quantised: Quantised | None, spec: GraphSpec) -> bytes:
+    """One checked graph in the form that `spec` describes."""
     model = quantised.model if quantised else source.model
-    scales: Scales | None = quantised.scales if quantised else None
+    scales = quantised.scales if quantised else None
     space = space_of(source.model, spec.neck)
     made = build_graph(model, source.preprocess, spec, scales, space)
     check_graph(made)
+    return serialise(made)
+
+
+def _write(source: Source, quantised: Quantised | None, kind: VariantKind) -> Written:
+    layers = quantised.recipe.int8_layers(source.model.config) if quantised else frozenset()
+    spec = _spec(source, quantised, kind, layers)
     precision: Stored = "int8" if layers else spec.precision
-    return Written(kind.name, kind, precision, spec, serialise(made))
+    return Written(kind.name, kind, precision, spec, write_form(source, quantised, spec))
 
 
 def _spec(

@@ -17,15 +17,14 @@ from ..benchmark.report_data import ReportData
 from ..core.errors import ConfigError, GateFailure, GateUndecided
 from .assemble import assemble
 from .fusion import FusionProof, prove
-from .graph import build_graph, serialise
-from .graphs import Graphs, write_graphs
+from .graphs import Graphs, write_form, write_graphs
 from .judge import Judge, Judgement
 from .options import ExportOptions
-from .quantise import quantise
+from .quantise import Quantised, quantise
 from .report import report_data, write_report
 from .source import Source, open_source
 from .stages import Stages
-from .variants import VARIANTS, Target, targets_named
+from .variants import Target, targets_named
 from .workspace import Workspace
 
 SUFFIX = ".pvb"
@@ -79,7 +78,7 @@ def export(options: ExportOptions) -> Exported:
         sample = source.crops(crops.samples[:PARITY_CROPS])
         graphs = write_graphs(source, quantised, targets, sample)
     with stages.stage("prove fusion"):
-        proof = _proof(source, graphs, targets, options)
+        proof = _proof(source, quantised, graphs, targets)
     with Judge(source, graphs, workspace) as judge:
         with stages.stage("score the built engine"):
             judgement = judge.judge(crops)
@@ -117,16 +116,16 @@ def _checked(options: ExportOptions) -> tuple[Path, tuple[Target, ...]]:
 
 
 def _proof(
-    source: Source, graphs: Graphs, targets: Sequence[Target], options: ExportOptions
+    source: Source,
+    quantised: Quantised | None,
+    graphs: Graphs,
+    targets: Sequence[Target],
 ) -> FusionProof | None:
     if not any(target.proof == "here" for target in targets):
         return None
     native = graphs.named("trt-attention")
-    exact = replace(
-        VARIANTS["trt-attention"].spec(source.model.config.neck_feature), precision="fp32"
-    )
-    refused = serialise(build_graph(source.model, source.preprocess, exact))
-    arches = tuple(one.strip() for one in options.arch.split(",") if one.strip())
+    refused = write_form(source, quantised, replace(native.spec, precision="fp32"))
+    arches = tuple(one.strip() for one in source.options.arch.split(",") if one.strip())
     return prove(native.onnx, refused, source.model.config.depth, arches)
 
 

@@ -19,14 +19,11 @@ PROBABILITY_AMAX = 1.0
 class LinearScale:
     """Largest magnitudes (amax, not divided by 127) of one layer as it will run.
 
-    `smooth` divides the layer's input channels and multiplies the matching weight columns
-    (SmoothQuant); where it is given, `activation` and `weight` were measured after it.
     For a tensor of INT8 attention (`blocks.{i}.attn.query`, `.key`, `.value`), `weight` is empty.
     """
 
     activation: float
     weight: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
-    smooth: NDArray[np.float32] | None = None
 
 
 Scales = Mapping[str, LinearScale]
@@ -49,7 +46,7 @@ def attention_names(index: int) -> tuple[str, str, str]:
     return tuple(f"blocks.{index}.attn.{part}" for part in ("query", "key", "value"))  # type: ignore[return-value]
 
 
-def scale_of(scales: Scales | None, name: str, outputs: int, inputs: int) -> LinearScale:
+def scale_of(scales: Scales | None, name: str, outputs: int) -> LinearScale:
     """The calibrated ranges of one layer, checked against its shape."""
     if scales is None or name not in scales:
         raise CalibrationError(f"{name} is to be INT8 but was not calibrated; calibrate it first")
@@ -64,14 +61,4 @@ def scale_of(scales: Scales | None, name: str, outputs: int, inputs: int) -> Lin
             f"{name}: {scale.weight.shape} weight ranges do not fit {outputs} finite outputs; "
             "these scales belong to another model"
         )
-    smooth = scale.smooth
-    if smooth is not None and (smooth.shape != (inputs,) or not _positive(smooth)):
-        raise CalibrationError(
-            f"{name}: its smoothing factors must be {inputs} positive numbers, "
-            f"found shape {smooth.shape}"
-        )
     return scale
-
-
-def _positive(values: NDArray[np.float32]) -> bool:
-    return bool((np.isfinite(values) & (values > 0)).all())

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 import torch
 
-from personvit.core.errors import CalibrationError, ConfigError
+from personvit.core.errors import CalibrationError
 from personvit.core.models.config import ModelConfig
 from personvit.core.models.vit import ReidVit, build
 from personvit.core.preprocess import Preprocess
@@ -153,40 +153,6 @@ def test_layers_left_out_stay_in_floating_point(model, scales):
     assert names == {"blocks.0.norm2.quantised", "blocks.1.norm1.quantised"}
 
 
-def test_smoothing_changes_no_product(model, scales):
-    rng = np.random.default_rng(6)
-    smooth = {
-        name: replace(
-            scale,
-            smooth=rng.uniform(0.25, 4, model.backbone.get_submodule(name).in_features).astype(
-                "f4"
-            ),
-        )
-        for name, scale in scales.items()
-        if name.endswith(("qkv", "attn.proj", "fc1"))
-    }
-    spec = GraphSpec(int8=LAYERS)
-    plain, folded = (blocks_of(model, spec, {**scales, **more})[0] for more in ({}, smooth))
-    x = rng.normal(size=(5, 64))
-
-    def linear(layer, values):
-        return values @ layer.weight.T + layer.bias
-
-    def after(block):
-        """fc1 of the normed input, and proj of V, as a block would chain them."""
-        value = linear(block.qkv, normed(x, block.norm1))
-        return (
-            value[:, :128],
-            linear(block.proj, value[:, 128:]),
-            linear(block.fc1, normed(x, block.norm2)),
-        )
-
-    for ours, theirs in zip(after(folded), after(plain), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
-    ratio = plain.qkv.scale.weight[128:] / folded.qkv.scale.weight[128:]
-    np.testing.assert_allclose(ratio, smooth["blocks.0.attn.proj"].smooth, rtol=1e-5)
-
-
 def test_fp16_steps_never_clip_the_largest_weight(model, scales):
     graph = build_graph(model, SIZE, GraphSpec(precision="fp16", int8=LAYERS), scales).graph
     stored = {item.name: onnx.numpy_helper.to_array(item) for item in graph.initializer}
@@ -211,7 +177,6 @@ def test_a_dead_output_channel_is_no_obstacle(model, scales):
         ({"activation": 0.0}, "input range is 0.0"),
         ({"activation": float("nan")}, "input range is nan"),
         ({"weight": np.ones(3, dtype=np.float32)}, "belong to another model"),
-        ({"smooth": np.zeros(64, dtype=np.float32)}, "64 positive numbers"),
     ],
 )
 def test_ranges_that_make_no_sense_are_refused(model, scales, wrong, message):
@@ -219,13 +184,3 @@ def test_ranges_that_make_no_sense_are_refused(model, scales, wrong, message):
     broken = {**scales, name: replace(scales[name], **wrong)}
     with pytest.raises(CalibrationError, match=message):
         build_graph(model, SIZE, GraphSpec(int8=LAYERS), broken)
-
-
-def test_fc2_is_not_smoothed(model, scales):
-    name = "blocks.0.mlp.fc2"
-    smooth = np.ones(256, dtype=np.float32)
-    with pytest.raises(ConfigError, match="GELU"):
-        build_graph(
-            model, SIZE, GraphSpec(int8=LAYERS),
-            {**scales, name: replace(scales[name], smooth=smooth)},
-        )  # fmt: skip
