@@ -60,7 +60,19 @@ def test_options_arrive_with_their_types() -> None:
         seen.append(options)
         return Echo(options)
 
-    words = ["do", "here", "--count", "3", "--kind", "fancy", "--tags", "a", "--tags", "b", "--quiet"]
+    words = [
+        "do",
+        "here",
+        "--count",
+        "3",
+        "--kind",
+        "fancy",
+        "--tags",
+        "a",
+        "--tags",
+        "b",
+        "--quiet",
+    ]
     assert group_that(body).run(words) == 0
     assert seen == [Options(Path("here"), 3, 0.5, "fancy", None, True, ("a", "b"))]
 

@@ -17,7 +17,9 @@ MOST_LINES, MOST_LINES_IN_A_FUNCTION = 600, 80
 
 
 def sources(tree: Path) -> list[Path]:
-    return sorted([path for room in ROOMS for path in (tree / room).rglob("*.py")] + [*tree.glob("*.py")])
+    return sorted(
+        [path for room in ROOMS for path in (tree / room).rglob("*.py")] + [*tree.glob("*.py")]
+    )
 
 
 def imports(module: ast.Module) -> list[ast.Import | ast.ImportFrom]:
@@ -49,7 +51,7 @@ def test_no_module_is_named_like_a_library(tree: Path) -> None:
 
 def test_no_command_or_test_runs_a_module_by_its_file(tree: Path) -> None:
     texts = [tree / "Makefile", tree / ".ci/run", *tree.glob("docs/*.md"), tree / "README.md"]
-    by_path = re.compile(r"python\S* +(?:%s)/\S+\.py" % "|".join(ROOMS))
+    by_path = re.compile(rf"python\S* +(?:{'|'.join(ROOMS)})/\S+\.py")
     assert not [str(path) for path in texts if by_path.search(path.read_text())]
 
 
@@ -68,12 +70,16 @@ def test_files_and_functions_stay_readable(tree: Path) -> None:
 
 
 def test_every_file_says_its_subject_first(tree: Path) -> None:
-    silent = [str(path) for path in sources(tree) if not ast.get_docstring(ast.parse(path.read_text()))]
+    silent = [
+        str(path) for path in sources(tree) if not ast.get_docstring(ast.parse(path.read_text()))
+    ]
     assert not silent
 
 
 def test_unsafe_habits_are_absent(tree: Path) -> None:
-    unsafe = re.compile(r"weights_only\s*=\s*False|allow_pickle\s*=\s*True|shell\s*=\s*True|import \*")
+    unsafe = re.compile(
+        r"weights_only\s*=\s*False|allow_pickle\s*=\s*True|shell\s*=\s*True|import \*"
+    )
     assert not [str(path) for path in sources(tree) if unsafe.search(path.read_text())]
 
 
@@ -83,24 +89,36 @@ def test_nothing_names_one_machine_or_one_registry(tree: Path) -> None:
         ["git", "ls-files"], cwd=tree, capture_output=True, text=True, check=True
     ).stdout.split("\n")
     private = re.compile(
-        "|".join(("/" + "home/[a-z]", "/" + "root/", "/" + "work/", "pypi" + r"\.org", "pythonhosted" + r"\.org"))
+        "|".join(
+            (
+                "/" + "home/[a-z]",
+                "/" + "root/",
+                "/" + "work/",
+                "pypi" + r"\.org",
+                "pythonhosted" + r"\.org",
+            )
+        )
     )
-    text_files = [name for name in listed if re.search(r"\.(py|md|toml|txt|json|yml|cfg)$|Makefile|run$", name)]
+    text_files = [
+        name
+        for name in listed
+        if re.search(r"\.(py|md|toml|txt|json|yml|cfg)$|Makefile|run$", name)
+    ]
     assert not [name for name in text_files if private.search((tree / name).read_text())]
 
 
 def test_importing_everything_leaves_no_bare_room_behind(tree: Path, tmp_path) -> None:
-    program = (
-        "import importlib, pkgutil, sys, personvit\n"
-        "skip = ('personvit.tests', 'personvit.docs', 'personvit.examples')\n"
-        "for room in %r:\n"
-        "    importlib.import_module('personvit.' + room)\n"
-        "    package = sys.modules['personvit.' + room]\n"
-        "    for found in pkgutil.walk_packages(package.__path__, package.__name__ + '.'):\n"
-        "        importlib.import_module(found.name)\n"
-        "print([room for room in %r if room in sys.modules])\n"
-    ) % (ROOMS, ROOMS)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)
+    program = f"""
+import importlib, pkgutil, sys, personvit
+for room in {ROOMS!r}:
+    package = importlib.import_module("personvit." + room)
+    for found in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        importlib.import_module(found.name)
+print([room for room in {ROOMS!r} if room in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path
+    )
     assert done.stdout.strip() == "[]", done.stderr
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 import zipfile
 from pathlib import Path
+
+import tomllib
 
 OUTSIDE = {"tests", "docs", "examples", "build", "dist"}
 

@@ -29,7 +29,9 @@ def oldest_python() -> str | None:
     candidates = [Path(folder) / "python3.10" for folder in os.environ["PATH"].split(os.pathsep)]
     candidates += sorted(Path("~/.pyenv/versions").expanduser().glob("3.10.*/bin/python3.10"))
     works = ([str(python), "-c", "import venv"] for python in candidates if python.is_file())
-    return next((cmd[0] for cmd in works if not subprocess.run(cmd, capture_output=True).returncode), None)
+    return next(
+        (cmd[0] for cmd in works if not subprocess.run(cmd, capture_output=True).returncode), None
+    )
 
 
 INTERPRETERS = [python for python in (sys.executable, oldest_python()) if python]
@@ -53,7 +55,9 @@ def test_light_rooms_import_without_heavy_libraries(empty_environment: Path, tmp
     assert heavy.strip() == "[]"
 
 
-@pytest.mark.parametrize("room", ["personvit", "personvit-data", "personvit-engine", "personvit-benchmark"])
+@pytest.mark.parametrize(
+    "room", ["personvit", "personvit-data", "personvit-engine", "personvit-benchmark"]
+)
 def test_light_commands_show_their_help(empty_environment: Path, room: str, tmp_path) -> None:
     done = subprocess.run(
         [str(empty_environment / room), "--help"], capture_output=True, text=True, cwd=tmp_path

@@ -127,7 +127,7 @@ def unsupervised_output(mine: torch.Tensor, case: dict[str, Any]) -> torch.Tenso
 
 def run_peer(peers: Path, case: dict[str, Any], folder: Path) -> None:
     program = Path(__file__).with_name("peer_model.py")
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, str(program), str(peers / case["peer"]), json.dumps(case), str(folder)],
         capture_output=True,
         text=True,

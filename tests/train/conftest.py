@@ -90,7 +90,7 @@ def one_thread() -> dict[str, str]:
 
 def begin(words) -> subprocess.Popen:
     program = Path(sys.executable).with_name("personvit-train")
-    return subprocess.Popen(  # noqa: S603
+    return subprocess.Popen(
         [str(program), *words],
         env=one_thread(),
         stdout=subprocess.PIPE,

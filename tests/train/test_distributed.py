@@ -21,7 +21,7 @@ def test_two_gloo_processes_equal_one(begin, command, one_thread, tmp_path):
     assert process.returncode == 0, errors
     program = Path(sys.executable).with_name("personvit-train")
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [*torchrun, "--no-python", str(program), *command(together, "--no-evaluate", set=MORE)],
         env=one_thread,
         capture_output=True,

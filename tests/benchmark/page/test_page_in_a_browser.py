@@ -49,9 +49,7 @@ if WANTED:
         def open_in(page: Path, *more: str) -> subprocess.CompletedProcess[str]:
             profile = tmp_path / "profile"
             command = [program, *FLAGS, f"--user-data-dir={profile}", *more, page.as_uri()]
-            done = subprocess.run(  # noqa: S603
-                command, capture_output=True, text=True, timeout=120
-            )
+            done = subprocess.run(command, capture_output=True, text=True, timeout=120)
             shutil.rmtree(profile, ignore_errors=True)
             assert done.returncode == 0, done.stderr
             return done

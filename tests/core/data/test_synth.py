@@ -195,7 +195,7 @@ def drawing(parent: Path, workers: int) -> subprocess.Popen[bytes]:
     """A long drawing in a process of its own, given once its first pictures exist."""
     words = ["synth", str(parent / "set"), "--identities", "2000", "--workers", str(workers)]
     code = f"from personvit.core.cli import main; import sys; sys.exit(main.run({words!r}))"
-    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE)  # noqa: S603
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE)
     until = time.monotonic() + 60
     while not list(parent.glob(".set.*.part/*/*.jpg")):
         assert process.poll() is None and time.monotonic() < until
