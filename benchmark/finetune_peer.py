@@ -18,10 +18,11 @@ from collections.abc import Iterator
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 
 class CfgNode(dict[str, Any]):
@@ -101,6 +102,8 @@ def run(checkout: Path, config: str, steps: int, words: list[str]) -> list[float
 
 
 def main() -> None:
+    import torch
+
     checkout, data, config, steps, *words = sys.argv[1:]
     quiet = sys.stdout
     sys.stdout = sys.stderr  # the peer prints; only the result may go to stdout
@@ -129,6 +132,9 @@ def _stand_in_for_yacs() -> None:
 
 
 def _stay_on_the_cpu() -> None:
+    import torch
+    from torch import nn
+
     tensor_to, module_to = torch.Tensor.to, nn.Module.to
 
     def to(self: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
