@@ -26,12 +26,13 @@ ROOMS = {
     "personvit-data": "core",
     "personvit-train": "train",
     "personvit-benchmark": "benchmark",
+    "personvit-export": "export",
 }
 
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """Generate pedestrians, fine-tune a small transformer on them and show what it can do.
+    """Generate pedestrians, fine-tune a small transformer on them, and export it as INT8.
 
     Everything lands in one folder; running it again starts over.
 
@@ -46,11 +47,12 @@ class DemoOptions:
 
 @dataclass(frozen=True)
 class Tour:
-    """The same network before and after, on people that neither has seen."""
+    """One network untrained, fine-tuned and in INT8, on people that it never saw."""
 
     out: Path
     untrained: Mapping[str, Any]
     trained: Mapping[str, Any]
+    verdict: Mapping[str, Any]
     minutes: float
 
     def as_json(self) -> Mapping[str, Any]:
@@ -58,6 +60,7 @@ class Tour:
             "out": str(self.out),
             "untrained": self.untrained,
             "trained": self.trained,
+            "verdict": self.verdict,
             "minutes": round(self.minutes, 1),
         }
 
@@ -72,10 +75,13 @@ class Tour:
                 "",
                 f"Retrieval of people the network never saw ({self.trained['n_queries']} queries):",
                 *rows,
+                f"  INT8        {self.verdict['sentence']}",
                 "",
                 f"Pictures     {self.out / 'data'}",
                 f"Model        {self.out / 'run' / 'model.safetensors'}",
                 f"Evaluation   {self.out / 'evaluation' / 'evaluation.md'}",
+                f"Bundle       {self.out / 'model.pvb'}",
+                f"Report       {self.out / 'model.report' / 'report.html'} (open it in a browser)",
                 f"All of it took {self.minutes:.1f} minutes. Synthetic pedestrians are not people:",
                 "this shows that the tools work, not how well they do on a street.",
             ]
@@ -98,10 +104,15 @@ def demo(options: DemoOptions) -> Tour:
     amp = "bf16" if this_machine().has_bf16 else "off"
     _run("personvit-train", *start, "--amp", amp, "--seed", seed, "--no-evaluate")
     _evaluate(run / "model.safetensors", data, out / "evaluation")
+    bundle = out / "model.pvb"
+    best = run / "model.safetensors"
+    _run("personvit-export", best, "--data", data, "--int8", "--target", "cpu,rtx", "-o", bundle)
+    _run("personvit-export", "verify", bundle)
     return Tour(
         out,
         untrained=_scores(out / "evaluation-untrained"),
         trained=_scores(out / "evaluation"),
+        verdict=_read(out / "model.report" / "report.json")["verdict"],
         minutes=(time.monotonic() - began) / 60,
     )
 
@@ -111,8 +122,12 @@ def _evaluate(weights: Path, data: Path, out: Path) -> None:
 
 
 def _scores(folder: Path) -> Mapping[str, Any]:
-    scores: Mapping[str, Any] = json.loads((folder / "evaluation.json").read_text())["scores"]
+    scores: Mapping[str, Any] = _read(folder / "evaluation.json")["scores"]
     return scores
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _fresh_folder(out: Path) -> Path:
