@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..core.command import CommandGroup
 from .accuracy import EvaluateOptions, evaluate
+from .engine_speed import EngineSpeedOptions, engine_speed
 from .finetune_speed import FinetuneSpeedOptions, finetune_speed
 from .ranking_speed import RankingOptions, ranking_speed
 from .rerank_speed import RerankingOptions, reranking_speed
@@ -13,3 +14,4 @@ main.command("evaluate", EvaluateOptions)(evaluate)
 main.command("ranking", RankingOptions)(ranking_speed)
 main.command("reranking", RerankingOptions)(reranking_speed)
 main.command("finetune", FinetuneSpeedOptions)(finetune_speed)
+main.command("engines", EngineSpeedOptions)(engine_speed)

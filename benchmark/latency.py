@@ -85,7 +85,9 @@ class Latency:
 
     def as_text(self) -> str:
         lines = []
-        faster = {(each.name, each.batch): each for each in self.speedups}
+        faster = {
+            (each.name, each.batch): each for each in self.speedups if each.over == self.baseline
+        }
         for each in self.timings:
             line = f"{each.name}, batch {each.batch}: {each.per_crop:.2f} ms per crop"
             ratio = faster.get((each.name, each.batch))
@@ -108,12 +110,16 @@ def race(
     batches: Mapping[int, NDArray[Any]],
     *,
     baseline: str | None = None,
+    pairs: Sequence[tuple[str, str]] = (),
     rounds: int = ROUNDS,
     calls: int = CALLS,
     wall: Clock = time.perf_counter,
     cpu: Clock = time.process_time,
 ) -> Latency:
-    """Time every contender on every batch; `batches` maps a batch size to that many crops."""
+    """Time every contender on every batch; `batches` maps a batch size to that many crops.
+
+    Speedups are those over the baseline, and those of further `pairs` of (name, over).
+    """
     over = baseline or next(iter(contenders), "")
     _check(contenders, batches, over, rounds, calls)
     setting = Setting()
@@ -129,8 +135,9 @@ def race(
                 visits[name].append(_visit(contenders[name], crops, calls, wall, cpu))
                 bar.update(1)
             timings += [_timing(name, size, seen) for name, seen in visits.items()]
-            others = (name for name in contenders if name != over)
-            speedups += [_speedup(name, over, size, visits) for name in others]
+            others = ((name, over) for name in contenders if name != over)
+            wanted = dict.fromkeys((*others, *pairs))
+            speedups += [_speedup(name, slow, size, visits) for name, slow in wanted]
     return Latency(tuple(timings), tuple(speedups), over, setting, load_average())
 
 
