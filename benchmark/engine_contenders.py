@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import ConfigError, EnvironmentMismatch
+from ..core.errors import ConfigError
 from ..engines.base import Engine, EngineOptions
 from ..engines.catalogue import open_engine
 from ..engines.graphs import Graph, open_source
 from .engine_targets import DEFAULT, FLOOR, FULL, NNCF, ORT_FULL, ORT_INT8, OURS
 from .int8_floor import Product, compile_products, products_of
 from .latency import Call
+from .nncf_model import NncfModel, quantise_nncf
 
 if TYPE_CHECKING:
     from openvino import CompiledModel, InferRequest, Model
-
-_LAST_WORDS = 2000
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,8 @@ class Case:
     threads: int
     batches: tuple[int, ...]
     folder: Path
-    """For what is written on the way."""
+    """For what is made on the way; what NNCF made there is used again."""
+    calibration_crops: int = 512
 
     def graph(self, precision: str) -> Graph:
         return open_source(str(self.int8 if precision == "int8" else self.fp32)).graph(precision)
@@ -64,16 +62,16 @@ class Contender:
 
 
 @contextmanager
-def contenders(
-    case: Case, peers: Mapping[str, Path], calibration_crops: int
-) -> Iterator[dict[str, Contender]]:
-    """Everyone, ready to be called with uint8 crops; peers are prepared first."""
+def contenders(case: Case, nncf: Path | None) -> Iterator[dict[str, Contender]]:
+    """Everyone, ready to be called with uint8 crops; `nncf` is an interpreter that has it."""
     require_one_model(case)
-    made = [quantise_nncf(case, python, calibration_crops) for python in peers.values()]
+    peer = None if nncf is None else _quantise(case, nncf)
     with ExitStack() as stack:
+        # Never kept: ONNX Runtime's form is chosen anew, on the machine as it is in this run.
+        cache = Path(stack.enter_context(TemporaryDirectory()))
 
         def engine(name: str, precision: str) -> Contender:
-            return _of_engine(stack.enter_context(_open(case, name, precision)))
+            return _of_engine(stack.enter_context(_open(case, name, precision, cache)))
 
         found = {
             ORT_FULL: engine("onnxruntime", "fp32"),
@@ -83,8 +81,8 @@ def contenders(
             OURS: engine("openvino", "int8"),
             FLOOR: _floor(case),
         }
-        for model in made:
-            found[NNCF] = _as_it_comes(case, model.path, model.versions)
+        if peer is not None:
+            found[NNCF] = _as_it_comes(case, str(peer.model), peer.versions)
         yield found
 
 
@@ -98,37 +96,18 @@ def require_one_model(case: Case) -> None:
         )
 
 
-@dataclass(frozen=True)
-class Quantised:
-    path: str
-    versions: Mapping[str, str]
+def _quantise(case: Case, python: Path) -> NncfModel:
+    crops = case.crops(case.calibration_crops)
+    return quantise_nncf(case.graph("fp32"), crops, python, case.folder, case.threads)
 
 
-def quantise_nncf(case: Case, python: Path, count: int) -> Quantised:
-    """NNCF's model of our FP32 graph, made by its own interpreter."""
-    graph, crops, out = (case.folder / name for name in ("fp32.onnx", "crops.npy", "nncf.xml"))
-    graph.write_bytes(case.graph("fp32").model())
-    np.save(crops, case.crops(count))
-    child = Path(__file__).with_name("nncf_child.py")
-    # -I: the folder of the script, this one, would otherwise be searched for modules first.
-    words = [str(python), "-I", str(child), str(graph), str(crops), str(out)]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(case.threads)}
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        raise EnvironmentMismatch(
-            f"NNCF could not quantise {case.fp32} with {python}: "
-            f"{done.stderr.strip()[-_LAST_WORDS:]}"
-        )
-    return Quantised(str(out), json.loads(done.stdout.splitlines()[-1]))
-
-
-def _open(case: Case, name: str, precision: str) -> Engine:
+def _open(case: Case, name: str, precision: str, cache: Path) -> Engine:
     place = case.int8 if precision == "int8" else case.fp32
     options = EngineOptions(
         precision=precision,
         threads=case.threads,
         batch=max(case.batches),
-        cache=case.folder if name == "onnxruntime" else None,
+        cache=cache if name == "onnxruntime" else None,
     )
     return open_engine(str(place), name, options)
 

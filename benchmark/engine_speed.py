@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,20 +34,24 @@ class EngineSpeedOptions:
 
     int8: Path = argument("our INT8 graph: a bundle, or an ONNX file")
     fp32: Path = argument("the FP32 graph of the same weights: a bundle, or an ONNX file")
-    peer: tuple[str, ...] = option((), "nncf=PYTHON: an interpreter that has NNCF.")
+    peer: str | None = option(None, "nncf=PYTHON: an interpreter that has NNCF.")
     calibration_crops: int = option(512, "Crops that the peer calibrates with.", low=1)
     threads: int = option(2, "Threads of each contender.", low=1)
     rounds: int = option(40, "Rounds, with three timed calls of each contender.", low=1)
+    work: Path | None = option(None, "A folder that keeps NNCF's model for the next run.")
     out: Path | None = option(None, "A folder for the report.")
 
 
 def engine_speed(options: EngineSpeedOptions) -> Report:
     """Prepare everyone, time them in one interleaved run, and hold the ratios to the targets."""
     setting = Setting()
-    peers = parse_peers(options.peer)
-    with tempfile.TemporaryDirectory() as folder:
-        case = Case(options.int8, options.fp32, options.threads, BATCHES, Path(folder))
-        with contenders(case, peers, options.calibration_crops) as found:
+    nncf = interpreter(options.peer)
+    with _folder(options.work) as folder:
+        case = Case(
+            *(options.int8, options.fp32, options.threads, BATCHES, folder),
+            options.calibration_crops,
+        )
+        with contenders(case, nncf) as found:
             crops = case.crops(max(BATCHES))
             cosines = worst_cosines(found, crops, BATCHES)
             latency = race(
@@ -63,21 +68,29 @@ def engine_speed(options: EngineSpeedOptions) -> Report:
     return report
 
 
-def parse_peers(words: Sequence[str]) -> Mapping[str, Path]:
-    """NAME=PYTHON, for the one peer there is."""
-    peers = {}
-    for word in words:
-        name, _, place = word.partition("=")
-        if name != "nncf" or not place:
-            raise ConfigError(f"--peer takes nncf=PYTHON, not {word!r}")
-        if not Path(place).is_file():
-            raise ConfigError(
-                f"--peer {word}: there is no interpreter; make one with "
-                "'python3 -m venv FOLDER' and 'FOLDER/bin/pip install nncf openvino onnx'"
-            )
-        # Not resolved: an interpreter knows its environment by the path it is called by.
-        peers[name] = Path(place).absolute()
-    return peers
+def interpreter(peer: str | None) -> Path | None:
+    """From nncf=PYTHON, the one peer there is."""
+    if peer is None:
+        return None
+    name, _, place = peer.partition("=")
+    if name != "nncf" or not place:
+        raise ConfigError(f"--peer takes nncf=PYTHON, not {peer!r}")
+    if not Path(place).is_file():
+        raise ConfigError(
+            f"--peer {peer}: there is no interpreter; make one with "
+            "'python3 -m venv FOLDER' and 'FOLDER/bin/pip install nncf openvino onnx'"
+        )
+    # Not resolved: an interpreter knows its environment by the path it is called by.
+    return Path(place).absolute()
+
+
+@contextmanager
+def _folder(kept: Path | None) -> Iterator[Path]:
+    if kept is not None:
+        yield kept
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 def _report(

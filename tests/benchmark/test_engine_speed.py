@@ -13,7 +13,7 @@ import torch
 
 from personvit.benchmark.cli import main
 from personvit.benchmark.engine_contenders import Case, contenders, int8_products, worst_cosines
-from personvit.benchmark.engine_speed import parse_peers
+from personvit.benchmark.engine_speed import interpreter
 from personvit.benchmark.engine_targets import (
     DEFAULT,
     FLOOR,
@@ -28,6 +28,7 @@ from personvit.benchmark.engine_targets import (
 )
 from personvit.benchmark.int8_floor import Product, compile_products, counted, products_of
 from personvit.benchmark.latency import Latency, Speedup
+from personvit.benchmark.nncf_model import quantise_nncf
 from personvit.benchmark.report import Setting
 from personvit.core.errors import ConfigError, EnvironmentMismatch, UserError
 from personvit.core.models.config import ModelConfig
@@ -76,7 +77,7 @@ def graphs(tmp_path_factory) -> tuple[Path, Path]:
 
 @pytest.fixture
 def case(graphs, tmp_path) -> Case:
-    return Case(*graphs, threads=1, batches=(1, 2), folder=tmp_path)
+    return Case(*graphs, threads=1, batches=(1, 2), folder=tmp_path, calibration_crops=5)
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def peer(tmp_path) -> Path:
 
 
 def test_every_contender_runs_the_same_model_and_the_peer_runs_its_own_file(case, peer):
-    with contenders(case, {"nncf": peer}, 5) as found:
+    with contenders(case, peer) as found:
         assert set(found) == ALL | {NNCF}
         crops = case.crops(2)
         cosines = worst_cosines(found, crops, case.batches)
@@ -97,9 +98,21 @@ def test_every_contender_runs_the_same_model_and_the_peer_runs_its_own_file(case
         for one in found.values():
             one.call(crops[:1])
         assert found[NNCF].facts["versions"] == {"nncf": "test", "crops": [5, 128, 64, 3]}
-        assert (case.folder / "nncf.xml").is_file()
         for name, precision in ((OURS, "int8"), (ORT_INT8, "int8"), (FULL, "fp32")):
             assert found[name].facts["precision"].startswith(precision)
+
+
+def test_a_model_of_the_peer_is_kept_and_one_that_was_not_finished_is_made_again(case, peer):
+    def made() -> Path:
+        graph = case.graph("fp32")
+        return quantise_nncf(graph, case.crops(4), peer, case.folder, threads=1).model
+
+    first = made()
+    when = first.stat().st_mtime_ns
+    assert made() == first
+    assert first.stat().st_mtime_ns == when
+    first.with_suffix(".json").unlink()
+    assert made().stat().st_mtime_ns > when
 
 
 def test_the_floor_has_every_int8_product_of_the_graph_at_its_own_shape(case):
@@ -187,13 +200,13 @@ def test_graphs_of_two_models_are_not_compared(graphs, tmp_path, capsys):
 def test_a_peer_that_cannot_start_or_fails_is_told(case, tmp_path):
     for word, reason in (("other=/bin/sh", "takes nncf=PYTHON"), ("nncf=/not/there", "venv")):
         with pytest.raises(ConfigError, match=reason):
-            parse_peers([word])
+            interpreter(word)
     broken = tmp_path / "broken"
     broken.write_text("#!/bin/sh\necho no nncf here >&2\nexit 1\n")
     broken.chmod(0o755)
     with (
         pytest.raises(EnvironmentMismatch, match="no nncf here"),
-        contenders(case, {"nncf": broken}, 1),
+        contenders(case, broken),
     ):
         pass
 
