@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from .core.command import CommandGroup, option
+from .core.command import LARGEST_SEED, CommandGroup, option
 from .core.errors import DataError, PersonvitError
 from .core.machine import this_machine
 
@@ -42,7 +42,7 @@ class DemoOptions:
     out: Path = option(Path("demo-out"), "folder for the data, the models and the results")
     identities: int = option(1100, "synthetic people, 6 in 11 of them to train on", low=40)
     recipe: str = option("demo", "the recipe to fine-tune with")
-    seed: int = option(0, "seed of the data and of the training", low=0)
+    seed: int = option(0, "seed of the data and of the training", low=0, high=LARGEST_SEED)
 
 
 @dataclass(frozen=True)

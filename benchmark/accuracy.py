@@ -53,7 +53,7 @@ class EvaluateOptions:
     precision: str | None = option(None, "Such as fp32, bf16 or fp16; the engine's own by default.")
     device: str | None = option(None, "Such as cpu or cuda:0; the engine's own by default.")
     batch: int = option(32, "Images per batch.", low=1)
-    workers: int | None = option(None, "Threads that read images.", low=1)
+    workers: int | None = option(None, "Threads that read images.", low=1, high=1024)
     skip_bad: bool = option(False, "Leave out images that cannot be read, and list them.")
     out: Path | None = option(None, "A folder for the report.")
 
@@ -130,7 +130,11 @@ def _splits(options: EvaluateOptions) -> tuple[ReidDataset, tuple[Sample, ...], 
         )
     for name in names:
         if not splits[name]:
-            raise ConfigError(f"{dataset.root}: the {name} split of this data set is empty")
+            raise ConfigError(
+                f"{dataset.root}: the {name} split of this {dataset.name} data set is empty; "
+                "queries need labelled people whom two cameras saw. 'personvit-data stats' shows "
+                "what was found, --split names other splits"
+            )
     return dataset, splits[names[0]], splits[names[1]]
 
 

@@ -19,13 +19,18 @@ The same class is the Python signature, so a script and a shell user meet the sa
 from __future__ import annotations
 
 import dataclasses
+import errno
 import inspect
 import json
+import math
 import re
+import signal
 import sys
+import threading
 import traceback
 import types
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -35,6 +40,23 @@ import click
 from .errors import EnvironmentMismatch, InternalError, PersonvitError, UserError
 
 INTERRUPTED = 130
+
+LARGEST_SEED = 2**32 - 1
+"""What every random generator that a seed may reach accepts."""
+
+_MENDS = {
+    errno.ENOSPC: "free some space, or choose another disk",
+    errno.EDQUOT: "free some space, or choose another disk",
+    errno.EROFS: "choose a place that can be written to",
+    errno.EACCES: "change its permissions, or choose another place",
+    errno.EPERM: "change its permissions, or choose another place",
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "a part of this path is a file; check the path",
+    errno.EISDIR: "name a file in that folder",
+    errno.ELOOP: "remove the link that leads to itself",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EMFILE: "raise 'ulimit -n', or use fewer --workers",
+}
 
 Options = TypeVar("Options")
 
@@ -94,7 +116,8 @@ class CommandGroup:
         if self._default and words and words[0] not in own:
             words = [self._default, *words]
         try:
-            self._click.main(args=words, standalone_mode=False, prog_name=self._click.name)
+            with _terminable():
+                self._click.main(args=words, standalone_mode=False, prog_name=self._click.name)
         except click.exceptions.Exit as stop:
             return int(stop.exit_code)
         except click.exceptions.NoArgsIsHelpError as stop:
@@ -115,9 +138,28 @@ class CommandGroup:
             return _complain_of_missing(problem)
         except OSError as problem:
             return _complain(_os_sentence(problem), "", UserError.exit_code)
+        except MemoryError as problem:
+            return _complain(_memory_sentence(problem), "", EnvironmentMismatch.exit_code)
         except Exception as problem:
             return _report_bug(problem)
         return 0
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does, so that it cleans up behind itself."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: types.FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _click_command(
@@ -182,10 +224,23 @@ def _click_type(field: dataclasses.Field[Any], hint: Any) -> tuple[click.ParamTy
     low, high = field.metadata.get("low"), field.metadata.get("high")
     bounded = low is not None or high is not None
     if base is int:
+        bounded = low is not None or high is not None
         return (click.IntRange(low, high) if bounded else click.INT), False
     if base is float:
-        return (click.FloatRange(low, high) if bounded else click.FLOAT), False
+        return _FiniteRange(low, high), False
     return (click.Path(path_type=Path) if base is Path else click.STRING), False
+
+
+class _FiniteRange(click.FloatRange):
+    """Numbers in a range; nan, which compares as false with every bound, is in none."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
 
 
 def _without_none(hint: Any) -> Any:
@@ -228,7 +283,15 @@ def _extras_with(package: str) -> Iterator[str]:
 
 def _os_sentence(problem: OSError) -> str:
     place = f": {problem.filename}" if problem.filename else ""
-    return f"the operating system refused{place}: {problem.strerror or problem}"
+    mend = _MENDS.get(problem.errno or 0)
+    return f"the operating system refused{place}: {problem.strerror or problem}" + (
+        f"; {mend}" if mend else ""
+    )
+
+
+def _memory_sentence(problem: MemoryError) -> str:
+    detail = f" ({problem})" if str(problem) else ""
+    return f"there is not enough memory for this{detail}; ask for less, or use a larger machine"
 
 
 def _report_bug(problem: Exception) -> int:

@@ -43,7 +43,7 @@ class RunOptions:
     )
     precision: str | None = option(None, "Such as int8, fp32 or bf16; the engine's own by default.")
     device: str | None = option(None, "Such as cpu or cuda:0; the engine's own by default.")
-    threads: int | None = option(None, "Processor threads; all by default.", low=1)
+    threads: int | None = option(None, "Processor threads; all by default.", low=1, high=1024)
     batch: int = option(32, "Images per batch.", low=1)
     skip_bad: bool = option(False, "Leave out images that cannot be read, and list them.")
 

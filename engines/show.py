@@ -66,7 +66,7 @@ class InfoOptions:
     )
     precision: str | None = option(None, "Such as int8, fp32 or bf16; the engine's own by default.")
     device: str | None = option(None, "Such as cpu or cuda:0; the engine's own by default.")
-    threads: int | None = option(None, "Processor threads; all by default.", low=1)
+    threads: int | None = option(None, "Processor threads; all by default.", low=1, high=1024)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..core.command import argument, option
+from ..core.command import LARGEST_SEED, argument, option
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,6 @@ class ExportOptions:
     probe: int = option(0, "training crops to store for checks on devices; 0, or 200 and more")
     arch: str = option("8.6,8.9,12.0", "compute capabilities for rtx engines; by comma")
     latency: bool = option(True, "time the engines, interleaved")
-    seed: int = option(0, "decides every random choice", low=0)
-    workers: int | None = option(None, "threads that read images", low=1)
+    seed: int = option(0, "decides every random choice", low=0, high=LARGEST_SEED)
+    workers: int | None = option(None, "threads that read images", low=1, high=1024)
     skip_bad: bool = option(False, "leave out crops that cannot be read, and list them")

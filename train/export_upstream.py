@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..core.command import argument
+from ..core.errors import ConfigError
+
+SUFFIXES = (".pth", ".pt", ".tar", ".bin")
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ def export_upstream(options: ExportUpstreamOptions) -> ExportedUpstream:
     from ..core.models.upstream import to_upstream
     from ..core.models.weights import load_weights, recognise
 
+    if options.out.suffix not in SUFFIXES:
+        raise ConfigError(f"{options.out} should end in .pth, the format it is written in")
     loaded = load_weights(options.weights)
     state = to_upstream(loaded.model)
     family = recognise(Weights(str(options.out), state))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ..core.command import Outcome, argument, option
+from ..core.command import LARGEST_SEED, Outcome, argument, option
 from ..core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,8 +38,10 @@ class FinetuneOptions:
     device: Literal["auto", "cpu", "cuda"] = option("auto", "where to compute")
     amp: Literal["off", "bf16", "fp16"] = option("off", "arithmetic of the backbone")
     compile: bool = option(False, "compile the blocks with torch.compile")
-    seed: int = option(1234, "decides every random choice", low=0)
-    workers: int = option(0, "threads that read and augment; 0 is one per processor", low=0)
+    seed: int = option(1234, "decides every random choice", low=0, high=LARGEST_SEED)
+    workers: int = option(
+        0, "threads that read and augment; 0 is one per processor", low=0, high=1024
+    )
     cache_gb: float = option(4.0, "keep decoded crops in memory if they need no more", low=0)
     skip_bad: bool = option(False, "leave out crops that cannot be read, and list them")
     save_every_epochs: int = option(1, "checkpoint after so many epochs", low=1)

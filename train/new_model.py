@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.command import argument, option
+from ..core.command import LARGEST_SEED, argument, option
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class NewOptions:
     architecture: str = argument("a name from `personvit-train models`")
     out: Path = option(Path("random.safetensors"), "the file to write")
     size: str = option("256x128", "image height x width")
-    seed: int = option(0, "seed of the weights", low=0)
+    seed: int = option(0, "seed of the weights", low=0, high=LARGEST_SEED)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,9 @@ class CheckOptions:
     root: Path = argument("The data set's folder, or the folder it lies in.")
     kind: str | None = option(None, "Its format, where it cannot be recognised.")
     deep: bool = option(False, "Decode every image and list the bad ones.")
-    workers: int | None = option(None, "Threads for --deep; all processors by default.", low=1)
+    workers: int | None = option(
+        None, "Threads for --deep; all processors by default.", low=1, high=1024
+    )
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,8 @@ def stream(
     threads = default_workers() if workers is None else workers
     if batch < 1 or threads < 1:
         raise ConfigError(f"batch ({batch}) and workers ({threads}) must be 1 or more")
+    # Memory and threads are claimed ahead: never more than there is work for.
+    batch, threads = min(batch, max(1, len(samples))), min(threads, max(1, len(samples)))
     bad = BadImages()
     paths = [root / sample.path for sample in samples]
     crops = _decoded(paths, preprocess, threads, ahead=-(-batch // _CHUNK) + 2 * threads)

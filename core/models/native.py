@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CheckpointError, ConfigError
-from ..files import replacing
+from ..files import write_atomically
 from ..preprocess import Preprocess
 from .config import ModelConfig
 
@@ -46,7 +46,7 @@ def save_native(
     path: Path, model: ReidVit, preprocess: Preprocess, provenance: Mapping[str, str]
 ) -> None:
     """Write the weights whole or not at all; equal models give equal bytes."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     header = {
         "schema": SCHEMA,
@@ -58,8 +58,8 @@ def save_native(
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
     # One entry only: safetensors writes several in an order that changes from run to run.
     metadata = {HEADER_KEY: json.dumps(header, sort_keys=True)}
-    with replacing(path) as part:
-        save_file(tensors, part, metadata=metadata)
+    # Not save_file: it renames a file of its own, which a killed run would leave behind.
+    write_atomically(path, save(tensors, metadata=metadata))
 
 
 def read_header(path: Path) -> dict[str, Any] | None:

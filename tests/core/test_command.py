@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -93,6 +96,8 @@ def test_help_keeps_the_example(capsys: pytest.CaptureFixture[str]) -> None:
         (["do"], "ROOT"),
         (["do", "here", "--count", "10"], "1<=x<=9"),
         (["do", "here", "--count", "many"], "many"),
+        (["do", "here", "--rate", "nan"], "finite"),
+        (["do", "here", "--rate", "inf"], "finite"),
         (["do", "here", "--kind", "odd"], "fancy"),
         (["do", "here", "--cuont", "2"], "--count"),
         (["dew"], "dew"),
@@ -114,6 +119,7 @@ def test_usage_errors_are_sentences_and_exit_1(words, says, capsys) -> None:
         (GateUndecided("needs 3000 queries"), 4, False),
         (OSError(errno.ENOSPC, "No space left on device", "/x/out"), 1, False),
         (ModuleNotFoundError("No module named 'torch'", name="torch"), 3, False),
+        (MemoryError("Unable to allocate 5 PiB"), 3, False),
         (KeyboardInterrupt(), 130, False),
         (InternalError("impossible"), 70, True),
         (ZeroDivisionError("oops"), 70, True),
@@ -125,6 +131,32 @@ def test_every_kind_of_failure_has_its_exit_code(problem, code, traceback, capsy
 
     assert group_that(body).run(["do", "here"]) == code
     assert ("Traceback" in capsys.readouterr().err) == traceback
+
+
+def test_sigterm_ends_a_command_as_an_interrupt_does(capsys) -> None:
+    cleaned: list[bool] = []
+
+    def body(options: Options) -> Echo:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(9)
+        finally:
+            cleaned.append(True)
+        return Echo(options)
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert group_that(body).run(["do", "here"]) == 130
+    assert cleaned == [True]
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_a_refusal_of_the_system_says_how_to_mend_it(capsys) -> None:
+    def body(options: Options) -> Echo:
+        raise OSError(errno.ENOSPC, "No space left on device", "/x/out")
+
+    group_that(body).run(["do", "here"])
+    assert "/x/out: No space left on device; free some space" in capsys.readouterr().err
 
 
 def test_a_missing_package_names_the_extra_that_brings_it(capsys) -> None:

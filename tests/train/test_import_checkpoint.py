@@ -88,6 +88,15 @@ def test_another_suffix_is_refused(published, tmp_path, capsys):
     assert ".safetensors" in capsys.readouterr().err
 
 
+def test_export_upstream_does_not_write_over_weights_of_ours(published, tmp_path, capsys):
+    native = tmp_path / "market.safetensors"
+    assert run("import", published, native) == 0
+    old = native.read_bytes()
+    assert run("export-upstream", native, native) == 1
+    assert ".pth" in capsys.readouterr().err
+    assert native.read_bytes() == old
+
+
 def test_export_upstream_gives_the_weights_back(published, tmp_path, capsys):
     native, exported = tmp_path / "market.safetensors", tmp_path / "again.pth"
     assert run("import", published, native) == 0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from personvit.core.command import LARGEST_SEED
 from personvit.core.errors import UserError
 from personvit.core.models.native import load_native
 from personvit.train.new_model import NewOptions, new_model
@@ -26,8 +27,13 @@ def test_the_file_knows_its_size_and_origin(tmp_path: Path) -> None:
     assert loaded.provenance["weights"] == "random"
 
 
-@pytest.mark.parametrize("size", ["128", "axb", "0x64", "100x50"])
+@pytest.mark.parametrize("size", ["128", "axb", "0x64", "100x50", "16000000x16"])
 def test_an_impossible_size_is_refused(tmp_path: Path, size: str) -> None:
     with pytest.raises(UserError):
         new_model(NewOptions("vit_micro_16", tmp_path / "m", size))
     assert not list(tmp_path.iterdir())
+
+
+def test_the_largest_seed_is_one_that_torch_takes(tmp_path: Path) -> None:
+    new_model(NewOptions("vit_micro_16", tmp_path / "m", "64x32", LARGEST_SEED))
+    assert (tmp_path / "m").is_file()

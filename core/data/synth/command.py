@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ...command import argument, option
+from ...command import LARGEST_SEED, argument, option
 from ...errors import ConfigError, DataError
 from .domain import domain_of
 from .plan import Sizes, make_plan
@@ -16,6 +16,7 @@ from .write import write_tree
 
 MOST_CAMERAS = 9
 """Loaders of Market-1501's names read one digit."""
+MOST_IDENTITIES = 99_999
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,12 @@ class SynthOptions:
     """
 
     out: Path = argument("the folder to make")
-    identities: int = option(200, "how many different people", low=2)
+    identities: int = option(200, "how many different people", low=2, high=MOST_IDENTITIES)
     cameras: int = option(6, "how many cameras; everyone is seen by each", low=2, high=MOST_CAMERAS)
-    seed: int = option(0, "the same seed gives the same bytes", low=0)
-    images_per_camera: int = option(4, "pictures per identity and camera, queries included", low=2)
+    seed: int = option(0, "the same seed gives the same bytes", low=0, high=LARGEST_SEED)
+    images_per_camera: int = option(
+        4, "pictures per identity and camera, queries included", low=2, high=1000
+    )
     queries_per_camera: int = option(1, "of them, queries (test identities only)", low=1)
     domain: str = option("campus", "campus, night, indoor or winter: light, colours, clothes")
     height: int = option(256, "of a picture, in pixels", low=64, high=512)
@@ -41,7 +44,9 @@ class SynthOptions:
     train_fraction: float = option(0.5, "share of identities for training", low=0, high=1)
     train_identities: int | None = option(None, "their number, instead of the share", low=1)
     distractors: float = option(0.1, "gallery pictures of nobody sought, per other", low=0, high=10)
-    workers: int | None = option(None, "processes; one per available core when not given", low=1)
+    workers: int | None = option(
+        None, "processes; one per available core when not given", low=1, high=1024
+    )
 
 
 @dataclass(frozen=True)

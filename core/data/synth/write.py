@@ -6,20 +6,19 @@ import csv
 import json
 import multiprocessing
 import os
-import secrets
 import shutil
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 import click
 
+from ...files import replacing_folder
 from .attributes import REGION, shown, truth
 from .captions import describe
 from .plan import DISTRACTOR, GALLERY, JUNK, OCCLUDED, QUERY, TRAIN, Plan, Sizes
@@ -38,7 +37,7 @@ def write_tree(
     out: Path, world: World, sizes: Sizes, plan: Plan, workers: int | None
 ) -> tuple[Mapping[str, int], float]:
     start = time.monotonic()
-    with _replacing_folder(out) as part:
+    with replacing_folder(out) as part:
         names = [shot.path for shot in plan.shots] + [name for _, name in plan.links]
         for folder in {Path(name).parent for name in names}:
             (part / folder).mkdir(parents=True, exist_ok=True)
@@ -48,18 +47,6 @@ def write_tree(
         counts = _counts(plan, sizes)
         _write_annotations(part, world, sizes, records, counts)
     return counts, time.monotonic() - start
-
-
-@contextmanager
-def _replacing_folder(out: Path) -> Iterator[Path]:
-    """Yield a temporary neighbour of `out`; it takes that name only if the block ends well."""
-    part = out.parent / f".{out.name}.{secrets.token_hex(4)}.part"
-    part.mkdir(parents=True)
-    try:
-        yield part
-        part.replace(out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _draw_all(root: Path, world: World, shots: Sequence[Shot], workers: int) -> Iterator[Record]:

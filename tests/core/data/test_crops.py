@@ -89,6 +89,11 @@ def test_memory_is_bounded_however_long_the_list(
     batches.close()
 
 
+def test_a_batch_beyond_the_list_claims_no_memory(tmp_path: Path, samples: list[Sample]) -> None:
+    batches = list(stream(tmp_path, samples, SMALL, batch=10**12, workers=10**6))
+    assert [len(indices) for indices, _ in batches] == [len(samples)]
+
+
 def test_leaving_early_ends_the_threads(tmp_path: Path, samples: list[Sample]) -> None:
     for _ in stream(tmp_path, samples, SMALL, 2, workers=2):
         break

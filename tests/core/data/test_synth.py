@@ -167,6 +167,7 @@ def test_names_stay_unique_in_a_large_plan() -> None:
         ({"cameras": 12}, "--cameras"),
         ({"workers": 0}, "--workers"),
         ({"seed": -1}, "--seed"),
+        ({"identities": 10**21}, "--identities"),
     ],
 )
 def test_senseless_options_are_refused_with_the_mend(
