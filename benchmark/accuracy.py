@@ -15,7 +15,7 @@ from ..core.data.base import ReidDataset, Sample
 from ..core.data.catalogue import open_dataset, stats
 from ..core.data.check import SYNTHETIC
 from ..core.errors import ConfigError
-from ..core.files import sha256
+from ..core.files import refuse_unwritable, sha256
 from ..core.metrics.catalogue import metrics
 from ..core.metrics.exact import Metric
 from ..core.metrics.reranking import Reranking
@@ -74,6 +74,8 @@ class _Run:
 
 def evaluate(options: EvaluateOptions) -> Report:
     setting = Setting()
+    if options.out is not None:
+        refuse_unwritable(options.out / "evaluation.json")
     report = _report(options, setting, _measure(options))
     if options.out is not None:
         written = report.write(options.out, "evaluation")

@@ -170,6 +170,7 @@ def _click_command(
 
     def callback(**values: Any) -> None:
         as_json = values.pop("json")
+        _require_working_folder()
         chosen = {key: _typed(hints[key], value) for key, value in values.items()}
         outcome = body(options(**chosen))
         click.echo(json.dumps(outcome.as_json(), indent=2) if as_json else outcome.as_text())
@@ -183,6 +184,14 @@ def _click_command(
     return click.Command(
         name, params=parameters, callback=callback, help=_help_text(options), no_args_is_help=False
     )
+
+
+def _require_working_folder() -> None:
+    """Some libraries end the process, with a gate's exit code, when there is none."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UserError("the current folder was deleted; change to another one") from None
 
 
 def _help_text(options: type[Any]) -> str:

@@ -39,6 +39,13 @@ def replacing(path: Path) -> Iterator[Path]:
             os.close(handle)
 
 
+def refuse_unwritable(path: Path) -> None:
+    """Before long work for a file: what `replacing` would refuse when it is done."""
+    _refuse_other_than_file(path)
+    with _naming(path):
+        tempfile.TemporaryFile(dir=_place(path)).close()
+
+
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
     """The same for a folder, which must be new or empty."""
@@ -79,12 +86,18 @@ def _refuse_other_than_file(path: Path) -> None:
         raise UserError(f"{path} is a device or a pipe; name a file to write")
 
 
-def _prepare_place(path: Path) -> None:
+def _place(path: Path) -> Path:
+    """The nearest folder above that exists already."""
     for folder in path.parents:
+        if folder.is_dir():
+            return folder
         if folder.exists() or folder.is_symlink():
-            if not folder.is_dir():
-                raise UserError(f"{folder} is no folder, so {path} cannot be written; name another")
-            break
+            raise UserError(f"{folder} is no folder, so {path} cannot be written; name another")
+    return Path()
+
+
+def _prepare_place(path: Path) -> None:
+    _place(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)
 
@@ -119,7 +132,8 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as problem:
-        if problem.filename is None or str(problem.filename).endswith(".part"):
+        name = Path(problem.filename or "").name
+        if not name or name.startswith((tempfile.gettempprefix(), _prefix(path))):
             problem.filename = str(path)
         raise
 

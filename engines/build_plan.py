@@ -9,6 +9,7 @@ from typing import Any
 
 from ..core.command import argument, option
 from ..core.errors import ConfigError
+from ..core.files import refuse_unwritable
 from .tensorrt_rtx_build import BuildRequest, build, write_plan
 from .tensorrt_rtx_engine import facts_of, graph_of
 
@@ -51,13 +52,14 @@ class BuiltPlan:
 
 
 def build_plan(options: BuildOptions) -> BuiltPlan:
-    out = options.out or Path(options.source).with_suffix(".plan")
+    out = options.out or Path(options.source or "model").with_suffix(".plan")
     if out.suffix != ".plan":
         raise ConfigError(f"{out}: a plan's name ends in .plan")
-    graph = graph_of(options.source, options.precision)
+    refuse_unwritable(out)
     request = BuildRequest(_words(options.capability), _three(options.batch))
     if not request.capabilities:
         raise ConfigError("no architecture is named; give --capability 8.6,8.9,12.0")
+    graph = graph_of(options.source, options.precision)
     onnx = graph.model()
     made = build(onnx, request)
     sidecar = write_plan(out, onnx, made, request, facts_of(graph))

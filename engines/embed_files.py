@@ -16,7 +16,7 @@ from ..core.command import argument, option
 from ..core.data.base import Sample
 from ..core.data.crops import BadImages, stream
 from ..core.errors import ConfigError, DataError
-from ..core.files import replacing, write_atomically
+from ..core.files import refuse_unwritable, replacing, write_atomically
 from .base import Engine, EngineOptions
 from .catalogue import DEFAULT, open_engine
 
@@ -73,6 +73,7 @@ class Embedded:
 def embed_files(options: RunOptions) -> Embedded:
     if options.out is None or options.out.suffix != ".npy":
         raise ConfigError("say where the embeddings go: -o NAME.npy")
+    refuse_unwritable(options.out)
     paths = images_in(options.images)
     asked = EngineOptions(options.precision, options.device, options.batch, options.threads)
     with open_engine(options.weights, options.engine, asked) as engine:

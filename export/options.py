@@ -33,7 +33,9 @@ class ExportOptions:
     search: bool = option(True, "protect layers that quantise badly, judged on training people")
     calibration_crops: int = option(512, "training crops that set the ranges", low=32)
     golden: Literal["synthetic", "data"] = option("synthetic", "the crops replayed at every load")
-    probe: int = option(0, "training crops to store for checks on devices; 0, or 200 and more")
+    probe: int = option(
+        0, "training crops to store for checks on devices; 0, or 200 and more", low=0
+    )
     arch: str = option("8.6,8.9,12.0", "compute capabilities for rtx engines; by comma")
     latency: bool = option(True, "time the engines, interleaved")
     seed: int = option(0, "decides every random choice", low=0, high=LARGEST_SEED)

@@ -15,6 +15,7 @@ from ..benchmark.latency import Latency, race
 from ..benchmark.report import Setting
 from ..benchmark.report_data import ReportData
 from ..core.errors import ConfigError, GateFailure, GateUndecided
+from ..core.files import refuse_unwritable
 from .assemble import assemble
 from .fusion import FusionProof, prove
 from .graphs import Graphs, write_form, write_graphs
@@ -104,8 +105,7 @@ def _checked(options: ExportOptions) -> tuple[Path, tuple[Target, ...]]:
         raise ConfigError("say where the bundle goes: -o OUT.pvb")
     if options.out.suffix != SUFFIX:
         raise ConfigError(f"{options.out}: a bundle's name ends in {SUFFIX}")
-    if options.out.is_dir():
-        raise ConfigError(f"{options.out} is a folder; name a file")
+    refuse_unwritable(options.out)
     if options.gate != "agreement":
         Gate.parse(options.gate)
     if options.recipe is not None and not options.int8:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.command import argument, option
 from ..core.errors import UserError
+from ..core.files import refuse_unwritable
 
 if TYPE_CHECKING:
     from ..core.models.report import ImportReport
@@ -66,6 +67,7 @@ def import_checkpoint(options: ImportOptions) -> Imported:
 
     if options.out.suffix != ".safetensors":
         raise UserError(f"{options.out} should end in .safetensors, the format it is written in")
+    refuse_unwritable(options.out)
     loaded = load_weights(
         options.file,
         ReadOptions(

@@ -60,7 +60,8 @@ def claim(folder: Path, facts: Facts, resume: bool) -> list[str]:
 def refuse_used(folder: Path) -> None:
     if folder.is_file():
         raise ConfigError(f"{folder} is a file; -o takes a folder for the run")
-    if folder.is_dir() and any(folder.iterdir()):
+    # A run that was killed while it wrote its first file has left nothing but a temporary one.
+    if folder.is_dir() and any(path.suffix != ".part" for path in folder.iterdir()):
         raise ConfigError(
             f"{folder} is not empty; give another -o, or --resume to go on with the run in it"
         )

@@ -26,9 +26,16 @@ def listing(folder: Path) -> tuple[list[str], list[str], list[str]]:
     folders: list[str] = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            kept = folders if entry.is_dir() else images if is_image(entry.name) else others
+            kept = folders if _is_folder(entry) else images if is_image(entry.name) else others
             kept.append(entry.name)
     return sorted(images), sorted(others), sorted(folders)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself: reading it says so, with its path
+        return False
 
 
 def homes(root: Path, names: re.Pattern[str], holds: Callable[[Path], bool]) -> list[Path]:

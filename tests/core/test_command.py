@@ -159,6 +159,15 @@ def test_a_refusal_of_the_system_says_how_to_mend_it(capsys) -> None:
     assert "/x/out: No space left on device; free some space" in capsys.readouterr().err
 
 
+def test_a_deleted_working_folder_is_told_before_the_work(tmp_path, monkeypatch, capsys) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert group_that(Echo).run(["do", "here"]) == 1
+    assert "current folder was deleted" in capsys.readouterr().err
+
+
 def test_a_missing_package_names_the_extra_that_brings_it(capsys) -> None:
     def body(options: Options) -> Echo:
         raise ModuleNotFoundError("No module named 'torch'", name="torch")

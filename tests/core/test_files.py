@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from personvit.core.errors import UserError
-from personvit.core.files import replacing, replacing_folder, sha256, write_atomically
+from personvit.core.files import (
+    refuse_unwritable,
+    replacing,
+    replacing_folder,
+    sha256,
+    write_atomically,
+)
 
 
 def test_a_failed_write_keeps_the_old_file_and_leaves_no_part(tmp_path: Path) -> None:
@@ -98,3 +104,25 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         (part / "whole").touch()
     assert list(tmp_path.iterdir()) == [target]
     assert (target / "whole").exists()
+
+
+def test_an_unwritable_place_is_told_before_the_work_and_without_a_trace(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file is no folder"):
+        refuse_unwritable(tmp_path / "file/report.json")
+    with pytest.raises(UserError, match="is a folder"):
+        refuse_unwritable(tmp_path)
+    refuse_unwritable(tmp_path / "new/folder/report.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_the_system_refuses_early_has_the_wanted_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(**_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", "/mnt/tmpx8dk2")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    with pytest.raises(OSError, match="Read-only") as caught:
+        refuse_unwritable(tmp_path / "model.pvb")
+    assert caught.value.filename == str(tmp_path / "model.pvb")

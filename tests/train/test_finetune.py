@@ -8,6 +8,7 @@ import pytest
 from personvit.core.errors import ConfigError, DataError
 from personvit.core.models.native import load_native
 from personvit.train.finetune import finetune
+from personvit.train.runfile import refuse_used
 
 
 def test_a_run_writes_a_model_that_loads_and_a_result(options):
@@ -104,6 +105,14 @@ def test_a_used_folder_is_refused(options):
     (asked.out / "mine.txt").write_text("keep")
     with pytest.raises(ConfigError, match="not empty; give another -o, or --resume"):
         finetune(asked)
+
+
+def test_what_a_run_killed_at_its_first_file_left_is_no_used_folder(tmp_path):
+    (tmp_path / ".run.json.abcd1234.part").touch()
+    refuse_used(tmp_path)
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(ConfigError, match="not empty"):
+        refuse_used(tmp_path)
 
 
 def test_resuming_with_other_settings_is_refused_and_they_are_named(options):

@@ -88,7 +88,11 @@ def _cores() -> int:
 
 
 def _draw_chunk(root: Path, world: World, shots: Sequence[Shot]) -> list[Record]:
-    return [_draw(root, world, shot) for shot in shots]
+    records = [_draw(root, world, shot) for shot in shots]
+    parent = multiprocessing.parent_process()
+    if parent is not None and not parent.is_alive():
+        os._exit(1)  # nobody is left to take them, which the pool would tell as a traceback
+    return records
 
 
 def _draw(root: Path, world: World, shot: Shot) -> Record:

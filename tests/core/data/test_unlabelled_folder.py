@@ -14,6 +14,12 @@ def test_a_link_that_goes_in_circles_ends(tmp_path: Path) -> None:
     assert [sample.path for sample in open_dataset(tmp_path).train] == ["a/one.jpg"]
 
 
+def test_an_image_that_is_a_link_to_itself_is_listed_as_one(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").symlink_to("a.jpg")
+    (tmp_path / "b.jpg").touch()
+    assert [sample.path for sample in open_dataset(tmp_path).train] == ["a.jpg", "b.jpg"]
+
+
 def test_hidden_folders_and_other_files_are_no_crops(tmp_path: Path) -> None:
     for name in ("one.JPEG", "notes.txt", ".cache/two.jpg", "deep/er/three.webp"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
