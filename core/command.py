@@ -88,7 +88,7 @@ class CommandGroup:
         from .. import __version__
 
         settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-        self._default: str | None = None
+        self.default: str | None = None
         self._click = click.Group(name, help=help, context_settings=settings)
         click.version_option(__version__, prog_name=name)(self._click)
 
@@ -99,7 +99,7 @@ class CommandGroup:
 
         def register(body: Callable[[Options], Outcome]) -> Callable[[Options], Outcome]:
             self._click.add_command(_click_command(name, options, body))
-            self._default = name if default else self._default
+            self.default = name if default else self.default
             return body
 
         return register
@@ -113,8 +113,8 @@ class CommandGroup:
     def run(self, words: list[str]) -> int:
         """Run one command line and return its exit code; errors become sentences on stderr."""
         own = {*self._click.commands, "-h", "--help", "--version"}
-        if self._default and words and words[0] not in own:
-            words = [self._default, *words]
+        if self.default and words and words[0] not in own:
+            words = [self.default, *words]
         try:
             with _terminable():
                 self._click.main(args=words, standalone_mode=False, prog_name=self._click.name)

@@ -122,7 +122,7 @@ print([room for room in {ROOMS!r} if room in sys.modules])
     assert done.stdout.strip() == "[]", done.stderr
 
 
-ENTRY_POINTS = ("core", "train", "engines", "benchmark")
+ENTRY_POINTS = ("core", "train", "engines", "benchmark", "export")
 
 
 @pytest.mark.parametrize("room", ENTRY_POINTS)

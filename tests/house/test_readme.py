@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pytest
 
-ROOMS = {"data": "core", "train": "train", "engine": "engines", "benchmark": "benchmark"}
+ROOMS = {
+    "data": "core",
+    "train": "train",
+    "engine": "engines",
+    "benchmark": "benchmark",
+    "export": "export",
+}
 
 
 def console_blocks(page: Path) -> list[list[str]]:
@@ -30,6 +36,7 @@ def test_the_first_session_works_as_written(tree: Path, tmp_path, monkeypatch) -
         assert run(line) == 0, line
     assert (tmp_path / "run/model.safetensors").is_file()
     assert (tmp_path / "evaluation/evaluation.json").is_file()
+    assert (tmp_path / "model.pvb").is_file()
 
 
 def pages(tree: Path) -> list[Path]:
@@ -49,9 +56,10 @@ def test_every_command_shown_in_a_page_exists_with_its_options(tree: Path) -> No
 def complaints(words: list[str]) -> list[str]:
     room = import_module(f"personvit.{ROOMS[words[0].removeprefix('personvit-')]}.cli")
     commands = room.main.commands()
-    if len(words) < 2 or words[1] not in commands:
+    name = words[1] if len(words) > 1 and words[1] in commands else room.main.default
+    if name is None:
         return ["no such command"] if words[1:2] != ["--help"] else []
-    known = {flag for p in commands[words[1]].params for flag in (*p.opts, *p.secondary_opts)}
+    known = {flag for p in commands[name].params for flag in (*p.opts, *p.secondary_opts)}
     used = [word.split("=")[0] for word in words[2:] if re.match(r"--?[A-Za-z]", word)]
     return [f"no option {flag}" for flag in used if flag not in known | {"--help", "-h"}]
 
