@@ -114,7 +114,8 @@ def _open(case: Case, name: str, precision: str, cache: Path) -> Engine:
 
 def _of_engine(engine: Engine) -> Contender:
     info = engine.info()
-    return Contender(engine.embed, f"{info.as_text()}, through Engine.embed", facts=info.as_json())
+    facts = {key: value for key, value in info.as_json().items() if key != "layers"}
+    return Contender(engine.embed, f"{info.as_text()}, through Engine.embed", facts=facts)
 
 
 def _as_it_comes(

@@ -42,6 +42,21 @@ class EngineSpeedOptions:
     out: Path | None = option(None, "A folder for the report.")
 
 
+@dataclass(frozen=True)
+class Run:
+    """What was timed, and what came of it."""
+
+    size: str
+    contenders: Mapping[str, Contender]
+    cosines: Mapping[str, float]
+    products: Sequence[Product]
+    latency: Latency
+
+    @property
+    def operations(self) -> int:
+        return sum(product.operations for product in self.products)
+
+
 def engine_speed(options: EngineSpeedOptions) -> Report:
     """Prepare everyone, time them in one interleaved run, and hold the ratios to the targets."""
     setting = Setting()
@@ -53,16 +68,20 @@ def engine_speed(options: EngineSpeedOptions) -> Report:
         )
         with contenders(case, nncf) as found:
             crops = case.crops(max(BATCHES))
-            cosines = worst_cosines(found, crops, BATCHES)
-            latency = race(
-                {name: one.call for name, one in found.items()},
-                {size: crops[:size] for size in BATCHES},
-                baseline=ORT_FULL,
-                pairs=pairs_of(found),
-                rounds=options.rounds,
+            run = Run(
+                size=f"crops of {crops.shape[1]}x{crops.shape[2]}",
+                contenders=found,
+                cosines=worst_cosines(found, crops, BATCHES),
+                products=int8_products(case),
+                latency=race(
+                    {name: one.call for name, one in found.items()},
+                    {size: crops[:size] for size in BATCHES},
+                    baseline=ORT_FULL,
+                    pairs=pairs_of(found),
+                    rounds=options.rounds,
+                ),
             )
-            products = int8_products(case)
-            report = _report(options, setting, found, latency, cosines, products)
+            report = _report(options, setting, run)
     if options.out is not None:
         report.write(options.out, "engines")
     return report
@@ -93,45 +112,47 @@ def _folder(kept: Path | None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _report(
-    options: EngineSpeedOptions,
-    setting: Setting,
-    found: Mapping[str, Contender],
-    latency: Latency,
-    cosines: Mapping[str, float],
-    products: Sequence[Product],
-) -> Report:
-    targets = judged(latency)
-    operations = sum(product.operations for product in products)
+def _report(options: EngineSpeedOptions, setting: Setting, run: Run) -> Report:
+    targets = judged(run.latency)
+    known = {
+        name: {"how": one.how, "worst_cosine_to_fp32": run.cosines.get(name), **one.facts}
+        for name, one in run.contenders.items()
+    }
+    times = run.latency.as_json()
     facts: dict[str, Any] = {
         "threads": options.threads,
         "rounds": options.rounds,
-        "load_average_after": latency.load_after,
-        "contenders": {name: {"how": one.how, **one.facts} for name, one in found.items()},
-        "worst_cosine_to_onnxruntime_fp32": dict(cosines),
-        "floor": {"products_per_crop": counted(products), "operations_per_crop": operations},
-        "milliseconds": latency.as_json()["milliseconds"],
-        "speedups": latency.as_json()["speedups"],
+        "load_average_after": run.latency.load_after,
         "targets": [each.as_json() for each in targets],
+        "floor": {
+            "products_per_crop": counted(run.products),
+            "operations_per_crop": run.operations,
+        },
+        "milliseconds": times["milliseconds"],
+        "speedups": times["speedups"],
+        "contenders": known,
     }
-    notes = (
-        *(f"{name}: {one.how}" for name, one in found.items()),
-        f"the floor is {len(products)} products, {operations / 1e9:.2f} G operations per crop "
-        "(definition: benchmark/int8_floor.py)",
-        "input of every contender: uint8 crops of noise, normalised in its graph",
-        "a ratio is the median over the rounds, with the 10th and 90th percentile; a target is met "
-        "or missed by the median",
-        "with random weights this shows speed only, never accuracy",
-        f"load average after {latency.load_after}",
-    )
     return Report(
         kind="engine-speed",
-        title="CPU engines",
+        title=f"CPU engines, {run.size}",
         command=reproducing(COMMAND, options),
         setting=setting,
         facts=facts,
-        tables=(_targets(targets), _times(latency, options.threads)),
-        notes=notes,
+        tables=(_targets(targets), _times(run.latency, options.threads)),
+        notes=_notes(run),
+    )
+
+
+def _notes(run: Run) -> tuple[str, ...]:
+    return (
+        *(f"{name}: {one.how}" for name, one in run.contenders.items()),
+        f"the floor is {len(run.products)} products, {run.operations / 1e9:.2f} G operations per "
+        "crop; benchmark/int8_floor.py defines it",
+        "input of every contender: uint8 crops of noise, normalised in its graph",
+        "a ratio is the median over the rounds, with the 10th and 90th percentile; the median "
+        "meets or misses the target",
+        "with random weights this shows speed only, never accuracy",
+        f"load average after {run.latency.load_after}",
     )
 
 
