@@ -48,9 +48,9 @@ def quantise(
     """
     given = source.options.recipe
     recipe = load_recipe(given) if given else Recipe()
+    layers = recipe.int8_layers(source.model.config)
     ready = calibrate(source.model, lambda: source.batches(crops.samples), recipe)
     rehearsal = _rehearsal(source)
-    layers = recipe.int8_layers(source.model.config)
     damage = rehearsal.damage(ready.model, ready.scales, layers)
     if given or not source.options.search or acceptable(damage):
         return Quantised(ready.model, ready.scales, recipe, damage, None)

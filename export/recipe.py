@@ -88,7 +88,10 @@ def recipe_of(values: dict[str, Any], where: str) -> Recipe:
     layers = values.get("high_precision", [])
     if strange := [layer for layer in layers if not isinstance(layer, str)]:
         raise ConfigError(f"{where}: high_precision must list layer names, not {strange[0]!r}")
-    return Recipe(**{**values, "high_precision": tuple(layers)})
+    try:
+        return Recipe(**{**values, "high_precision": tuple(layers)})
+    except ConfigError as problem:
+        raise ConfigError(f"{where}: {problem}") from None
 
 
 def _toml(value: Any) -> str:

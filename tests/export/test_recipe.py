@@ -60,8 +60,9 @@ def test_protected_layers_stay_float(tmp_path: Path) -> None:
 )
 def test_a_wrong_recipe_is_refused(tmp_path: Path, text: str, says: str) -> None:
     (tmp_path / "r.toml").write_text(text)
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises(ConfigError, match=says) as refused:
         load_recipe(tmp_path / "r.toml")
+    assert "r.toml" in str(refused.value)
 
 
 def test_a_layer_the_model_does_not_have_is_named() -> None:
