@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
+import logging
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -175,7 +176,12 @@ def _activation_amax(quantizer: Any, recipe: Recipe) -> float:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """modelopt talks on stdout and warns about GPUs; neither is news to our user."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield
+    """modelopt and torch talk on stdout and warn about GPUs; neither is news to our user."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
