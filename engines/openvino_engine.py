@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from openvino import CompiledModel, InferRequest, Model, Node
 
 ANY = 0
-"""The key of the model that is compiled for every batch but one crop."""
+"""The key of the model that takes any number of crops."""
 
 _DEQUANTISING = ("Convert", "Subtract", "Multiply")
 
 
 class OpenVinoEngine(BaseEngine):
-    """One crop has a model of its own: compiled for that shape it takes 6 % less time than the one
-    with a free batch, while at batch 8 the two are equal (docs/engines.md)."""
+    """One crop and a full batch have models of their own, compiled when first wanted: for a fixed
+    shape they take less time than the one with a free batch (docs/engines.md)."""
 
     def __init__(self, choice: Choice, options: EngineOptions) -> None:
         import openvino
@@ -41,7 +41,7 @@ class OpenVinoEngine(BaseEngine):
         self._settings = _settings(choice, options)
         self._lock = Lock()
         self._compiled: dict[int, CompiledModel] = {}
-        self._idle: dict[int, list[InferRequest]] = {1: [], ANY: []}
+        self._idle: dict[int, list[InferRequest]] = {ANY: [], 1: [], options.batch: []}
         self.preprocess = graph.preprocess
         self.inputs, self.outputs = graph.inputs, graph.outputs
         self.batch = options.batch
@@ -53,7 +53,7 @@ class OpenVinoEngine(BaseEngine):
         super().close()
         with self._lock:
             self._compiled.clear()
-            self._idle = {1: [], ANY: []}
+            self._idle = {key: [] for key in self._idle}
 
     def info(self) -> EngineInfo:
         return EngineInfo(
@@ -72,7 +72,7 @@ class OpenVinoEngine(BaseEngine):
         if not count:
             return empty_outputs(self.outputs)
         ready = {name: np.ascontiguousarray(value) for name, value in feeds.items()}
-        with self._request(1 if count == 1 else ANY) as request:
+        with self._request(count if count in self._idle else ANY) as request:
             request.infer(ready, share_inputs=True)
             return {spec.name: request.get_tensor(spec.name).data.copy() for spec in self.outputs}
 
