@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import strict_json
-from ..core.errors import EnvironmentMismatch
+from ..core.errors import EnvironmentMismatch, UserError
 from ..core.files import write_atomically
 from .golden import Replay, measure
 
@@ -87,8 +87,8 @@ def remember(folder: Path, key: Sequence[str], chosen: Chosen) -> str | None:
     """Keep a choice; says why where that was not possible, which costs time and nothing else."""
     try:
         write_atomically(_file(folder, key), json.dumps(asdict(chosen), indent=1) + "\n")
-    except OSError as problem:
-        return f"the choice of form could not be kept in {folder} ({problem.strerror})"
+    except (OSError, UserError) as problem:
+        return f"the choice of form could not be kept in {folder} ({problem})"
     return None
 
 
