@@ -6,8 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 TREE = Path(__file__).resolve().parents[1]
+# Nothing is timed in a test: a busy machine must not fail one.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
+
 ROOMS = ("core", "train", "engines", "benchmark", "export", "deploy_jetson")
 
 
