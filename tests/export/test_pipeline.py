@@ -156,7 +156,7 @@ def test_a_killed_run_goes_on_to_the_same_bundle(bundle, weights, people, tmp_pa
     program = "from personvit.export.cli import main; main()"
     line = [sys.executable, "-c", program, *words(weights, people, out, "--int8", *WIDE)]
     run = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not list(work.glob("embeddings*.npy")) and run.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.02)
