@@ -16,6 +16,7 @@ from ..benchmark.report import Setting
 from ..benchmark.report_data import ReportData
 from ..core.errors import ConfigError, GateFailure, GateUndecided
 from ..core.files import refuse_unwritable
+from ..engines.tensorrt_rtx_build import BuildRequest
 from .assemble import assemble
 from .fusion import FusionProof, prove
 from .graphs import Graphs, write_form, write_graphs
@@ -112,7 +113,12 @@ def _checked(options: ExportOptions) -> tuple[Path, tuple[Target, ...]]:
         raise ConfigError("--recipe is for quantising; give --int8 too")
     if 0 < options.probe < 200:
         raise ConfigError(f"{options.probe} probe crops show nothing; give 200 or more, or 0")
+    BuildRequest(_architectures(options))
     return options.out, targets_named(options.target)
+
+
+def _architectures(options: ExportOptions) -> tuple[str, ...]:
+    return tuple(one.strip() for one in options.arch.split(",") if one.strip())
 
 
 def _proof(
@@ -125,7 +131,7 @@ def _proof(
         return None
     native = graphs.named("trt-attention")
     refused = write_form(source, quantised, replace(native.spec, precision="fp32"))
-    arches = tuple(one.strip() for one in source.options.arch.split(",") if one.strip())
+    arches = _architectures(source.options)
     return prove(native.onnx, refused, source.model.config.depth, arches)
 
 

@@ -174,6 +174,7 @@ def test_a_killed_run_goes_on_to_the_same_bundle(bundle, weights, people, tmp_pa
         (("--gate", "speed>=-1"), "not known"),
         (("--gate", "mAP>=0.2"), "below 0"),
         (("--target", "tpu"), "no target"),
+        (("--target", "rtx", "--arch", "banana"), "compute capability"),
         (("--recipe", "missing.toml", "--int8"), "not a recipe"),
         (("--probe", "20"), "200 or more"),
         (("--calibration-crops", "100000"), "lower --calibration-crops"),
