@@ -106,10 +106,20 @@ class EngineOptions:
     threads: int | None = None
     cache: Path | None = None
     """Where an engine may keep what it compiled or measured; each has its own default."""
+    variant: str | None = None
+    """The name of one variant of a bundle, where it holds several that the engine could take."""
+    buckets: tuple[int, ...] = ()
+    """Batch sizes that will be asked for often; a runtime that tunes for a size tunes for these."""
+    limit_s: float = 1800.0
+    """How long compiling may take before it is stopped."""
+    workspace: int | None = None
+    """The most device memory in bytes that compiling may borrow; by default what is free."""
 
     def __post_init__(self) -> None:
         if self.batch < 1 or (self.threads is not None and self.threads < 1):
             raise ConfigError("batch and threads must be 1 or more")
+        if not all(1 <= size <= self.batch for size in self.buckets):
+            raise ConfigError(f"buckets {self.buckets} must lie between 1 and {self.batch}")
 
 
 @dataclass(frozen=True)

@@ -53,21 +53,24 @@ class Source:
         return self.graphs[precision]
 
 
-def open_source(place: str, kinds: tuple[str, ...] = ("cpu",)) -> Source:
-    """The graphs a runtime can use, from a bundle or an ONNX file."""
+def open_source(
+    place: str, kinds: tuple[str, ...] = ("cpu",), variant: str | None = None
+) -> Source:
+    """The graphs a runtime can use, from a bundle or an ONNX file; `variant` names a single one."""
     path = Path(place)
     if path.suffix == ".onnx":
         return _bare(path)
     if path.suffix == ".pvb" or _begins_as_a_bundle(path):
-        return _from_bundle(Bundle.open(path), kinds)
+        return _from_bundle(Bundle.open(path), kinds, variant)
     raise ConfigError(
         f"{place}: this runtime takes a bundle (.pvb) or an ONNX file; make one of weights with "
         "'personvit-export WEIGHTS --data ROOT -o OUT.pvb'"
     )
 
 
-def _from_bundle(bundle: Bundle, kinds: tuple[str, ...]) -> Source:
-    usable = [variant for variant in bundle.manifest.variants if variant.kind in kinds]
+def _from_bundle(bundle: Bundle, kinds: tuple[str, ...], name: str | None) -> Source:
+    offered = (bundle.variant(name),) if name else bundle.manifest.variants
+    usable = [variant for variant in offered if variant.kind in kinds]
     if not usable:
         known = ", ".join(variant.name for variant in bundle.manifest.variants)
         raise BundleError(

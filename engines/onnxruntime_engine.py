@@ -186,7 +186,7 @@ def _open_source(place: str, options: EngineOptions) -> OnnxRuntimeEngine:
         raise ConfigError(f"the engine 'onnxruntime' runs on the CPU only, not {options.device!r}")
     if options.precision not in (None, "int8", "fp32"):
         raise ConfigError(f"ONNX Runtime offers int8 and fp32 here, not {options.precision!r}")
-    source = open_source(place)
+    source = open_source(place, variant=options.variant)
     choice = choose(source, options.precision, this_machine())
     full = source.graphs.get("fp32") if options.precision is None else None
     return OnnxRuntimeEngine(choice, full, options)

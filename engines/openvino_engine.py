@@ -175,7 +175,7 @@ def _last_line(problem: Exception) -> str:
 def _open(source: str, options: EngineOptions) -> OpenVinoEngine:
     if options.device not in (None, "cpu"):
         raise ConfigError(f"the engine 'openvino' runs on the CPU only, not on {options.device!r}")
-    choice = choose(open_source(source), options.precision, this_machine())
+    choice = choose(open_source(source, variant=options.variant), options.precision, this_machine())
     return OpenVinoEngine(choice, options)
 
 

@@ -123,14 +123,14 @@ def _open(source: str, options: EngineOptions) -> TensorRtRtxEngine:
     if Path(source).suffix == ".plan":
         plan, sidecar = read_plan(Path(source))
         return TensorRtRtxEngine(plan, sidecar["model"], options)
-    graph = graph_of(source, options.precision)
+    graph = graph_of(source, options.precision, options.variant)
     made = build(graph.model(), BuildRequest((), (1, min(8, options.batch), options.batch)))
     return TensorRtRtxEngine(made.plan or b"", facts_of(graph), options, graph.replay)
 
 
-def graph_of(source: str, precision: str | None) -> Graph:
+def graph_of(source: str, precision: str | None, variant: str | None = None) -> Graph:
     """The graph for this runtime: INT8 where there is one, unless told otherwise."""
-    found = open_source(source, (KIND,))
+    found = open_source(source, (KIND,), variant)
     return found.graph(
         precision or ("int8" if "int8" in found.graphs else next(iter(found.graphs)))
     )
