@@ -1,1 +1,1 @@
-"""From a bundle to a device that serves it. Nothing lives here yet."""
+"""From a bundle to a device that serves it."""

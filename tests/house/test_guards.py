@@ -122,7 +122,7 @@ print([room for room in {ROOMS!r} if room in sys.modules])
     assert done.stdout.strip() == "[]", done.stderr
 
 
-ENTRY_POINTS = ("core", "train", "engines", "benchmark", "export")
+ENTRY_POINTS = ("core", "train", "engines", "benchmark", "export", "deploy_jetson")
 
 
 @pytest.mark.parametrize("room", ENTRY_POINTS)

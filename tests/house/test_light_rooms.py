@@ -56,7 +56,8 @@ def test_light_rooms_import_without_heavy_libraries(empty_environment: Path, tmp
 
 
 @pytest.mark.parametrize(
-    "room", ["personvit", "personvit-data", "personvit-engine", "personvit-benchmark"]
+    "room",
+    ["personvit", "personvit-data", "personvit-engine", "personvit-benchmark", "personvit-deploy"],
 )
 def test_light_commands_show_their_help(empty_environment: Path, room: str, tmp_path) -> None:
     done = subprocess.run(

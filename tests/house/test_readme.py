@@ -15,6 +15,7 @@ ROOMS = {
     "engine": "engines",
     "benchmark": "benchmark",
     "export": "export",
+    "deploy": "deploy_jetson",
 }
 
 

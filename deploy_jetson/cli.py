@@ -1,0 +1,7 @@
+"""The command line of this room: `personvit-deploy`."""
+
+from __future__ import annotations
+
+from ..core.command import CommandGroup
+
+main = CommandGroup("personvit-deploy", "Put a bundle on a device, prove it there, and serve it.")
