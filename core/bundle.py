@@ -45,19 +45,26 @@ class Verification:
             "sha256": self.digest,
             "size": self.size,
             "space_id": self.manifest.space.id,
+            "candidates": {
+                candidate: [entry.name for entry in self.manifest.variants_of(candidate)]
+                for candidate in self.manifest.candidates
+            },
             "variants": {entry.name: entry.encoder_id for entry in self.manifest.variants},
             "members": members,
         }
 
     def as_text(self) -> str:
         variants = ", ".join(variant.name for variant in self.manifest.variants)
+        default, *others = self.manifest.candidates
+        candidates = ", ".join([f"{default} (default)", *others])
         return (
             f"{self.path} is whole and unchanged\n"
-            f"  model     {self.manifest.name}, made by personvit {self.manifest.tool}\n"
-            f"  variants  {variants}\n"
-            f"  members   {len(self.manifest.members)}, {self.size:,} bytes\n"
-            f"  space     {self.manifest.space.id}\n"
-            f"  sha256    {self.digest}"
+            f"  model       {self.manifest.name}, made by personvit {self.manifest.tool}\n"
+            f"  candidates  {candidates}\n"
+            f"  variants    {variants}\n"
+            f"  members     {len(self.manifest.members)}, {self.size:,} bytes\n"
+            f"  space       {self.manifest.space.id}\n"
+            f"  sha256      {self.digest}"
         )
 
 
@@ -113,7 +120,11 @@ class Bundle:
         if not self.manifest.has(PROBE_CROPS):
             return None
         crops = self._crops(PROBE_CROPS, MIN_PROBE, None)
-        return Probe(crops, self._embeddings(PROBE_EMBEDDINGS, len(crops)))
+        expected = {
+            variant.name: self._embeddings(variant.probe, len(crops))
+            for variant in self.manifest.variants
+        }
+        return Probe(crops, self._embeddings(PROBE_EMBEDDINGS, len(crops)), expected)
 
     def _crops(self, member: str, least: int, most: int | None) -> np.ndarray[Any, Any]:
         crops = read_array(self.read(member), member, np.uint8, 4)

@@ -36,10 +36,13 @@ class Golden:
 
 @dataclass(frozen=True)
 class Probe:
-    """Crops and full-precision embeddings, for agreement checks on a device without data."""
+    """Crops for agreement checks on a device without data."""
 
     crops: NDArray[np.uint8]
     embeddings: NDArray[np.float32]
+    """What the full-precision model gives on the exporting machine."""
+    expected: Mapping[str, NDArray[np.float32]]
+    """What each variant gave there, by its name."""
 
 
 def array_bytes(array: NDArray[Any]) -> bytes:

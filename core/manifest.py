@@ -18,6 +18,7 @@ from .preprocess import Preprocess
 SCHEMA = 1
 
 Kind = Literal["cpu", "trt-decomposed", "trt-attention", "deepstream"]
+Candidate = Literal["int8", "fp16", "int8-attention", "mixed"]
 Precision = Literal["int8", "fp16", "fp32"]
 Neck = Literal["before", "after"]
 Metric = Literal["cosine", "euclidean"]
@@ -28,8 +29,8 @@ EMBEDDING = "embedding"
 GOLDEN_CROPS = "golden/crops.npy"
 PROBE_CROPS = "probe/crops.npy"
 PROBE_EMBEDDINGS = "probe/embeddings.npy"
+PROBE = "probe/"
 
-_NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -78,15 +79,22 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Variant:
-    """One graph for one kind of runtime."""
+    """One graph for one kind of runtime.
+
+    `candidate` is what a device chooses among; the first variant's is the bundle's default, whose
+    variants are named after their kind alone.
+    """
 
     name: str
     kind: Kind
+    candidate: Candidate
     precision: Precision
     opset: int
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     bounds: Bounds
+    recipe: str | None = None
+    """The member that says how it is quantised."""
     encoder_id: str = ""
 
     @property
@@ -96,6 +104,10 @@ class Variant:
     @property
     def golden(self) -> str:
         return f"golden/{self.name}.npy"
+
+    @property
+    def probe(self) -> str:
+        return f"{PROBE}{self.name}.npy"
 
 
 @dataclass(frozen=True)
@@ -117,7 +129,8 @@ class Manifest:
     space: Space
     variants: tuple[Variant, ...]
     golden_source: Literal["synthetic", "data"] = "synthetic"
-    recipe: str | None = None
+    probe_source: Literal["synthetic", "data"] | None = None
+    """Nothing where there is no probe."""
     calibration: str | None = None
     members: tuple[Member, ...] = ()
     schema: int = SCHEMA
@@ -133,9 +146,17 @@ class Manifest:
 
     def encoder_id(self, variant: Variant) -> str:
         """Names what produced a vector: model, recipe, preprocessing and class of runtime."""
-        recipe = self.digest_of(self.recipe) if self.recipe and variant.precision == "int8" else ""
-        parts = [self.space.id, recipe, self.preprocess.digest(), variant.kind, variant.precision]
-        return _identifier("encoder", parts)
+        recipe = self.digest_of(variant.recipe) if variant.recipe else ""
+        runtime = [variant.kind, variant.candidate, variant.precision]
+        return _identifier("encoder", [self.space.id, recipe, self.preprocess.digest(), *runtime])
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """In the order of the variants; the first is the default."""
+        return tuple(dict.fromkeys(variant.candidate for variant in self.variants))
+
+    def variants_of(self, candidate: Candidate) -> tuple[Variant, ...]:
+        return tuple(variant for variant in self.variants if variant.candidate == candidate)
 
     def digest_of(self, member: str) -> str:
         return next((entry.sha256 for entry in self.members if entry.name == member), "")
@@ -213,29 +234,42 @@ def _contradictions_in_members(manifest: Manifest) -> Iterator[tuple[str, str]]:
             yield f"{where}.sha256", "must be a sha256 in 64 hexadecimal digits"
         if member.size < 0:
             yield f"{where}.size", "must not be below 0"
-    needed = {"recipe": manifest.recipe, "calibration": manifest.calibration}
-    for where, name in needed.items():
-        if name is not None and not manifest.has(name):
-            yield where, f"names {name!r}, which is not among the members"
+    if manifest.calibration is not None and not manifest.has(manifest.calibration):
+        yield "calibration", f"names {manifest.calibration!r}, which is not among the members"
     if not manifest.has(GOLDEN_CROPS):
         yield "members", f"lack {GOLDEN_CROPS}"
-    if manifest.has(PROBE_CROPS) != manifest.has(PROBE_EMBEDDINGS):
-        yield "members", f"must hold both {PROBE_CROPS} and {PROBE_EMBEDDINGS}, or neither"
+    yield from _contradictions_in_probe(manifest)
+
+
+def _contradictions_in_probe(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """All of a probe, or none of it: a device trusts no candidate it cannot compare."""
+    there = {member.name for member in manifest.members if member.name.startswith(PROBE)}
+    every = {PROBE_CROPS, PROBE_EMBEDDINGS, *(variant.probe for variant in manifest.variants)}
+    wanted = every if there else set()
+    if missing := sorted(wanted - there):
+        yield "members", f"hold part of a probe, but lack {', '.join(missing)}"
+    if strange := sorted(there - wanted):
+        yield "members", f"hold {', '.join(strange)}, which belongs to no variant"
+    if bool(there) != (manifest.probe_source is not None):
+        yield "probe_source", "must say where the probe crops are from, and nothing without a probe"
 
 
 def _contradictions_in_variants(manifest: Manifest) -> Iterator[tuple[str, str]]:
     names = [variant.name for variant in manifest.variants]
     if not names:
         yield "variants", "there is none; a bundle has at least one"
+        return
+    default = manifest.candidates[0]
     for index, variant in enumerate(manifest.variants):
         where = f"variants[{index}]"
-        if not _NAME.fullmatch(variant.name) or variant.name == "crops":
-            yield f"{where}.name", f"{variant.name!r} is not a plain lower-case name"
+        if variant.name != (wanted := variant_name(variant.kind, variant.candidate, default)):
+            yield f"{where}.name", f"must be {wanted!r}, not {variant.name!r}"
         if variant.name in names[:index]:
             yield f"{where}.name", f"{variant.name!r} is there twice"
-        for member in (variant.member, variant.golden):
-            if not manifest.has(member):
+        for member in (variant.member, variant.golden, variant.recipe):
+            if member is not None and not manifest.has(member):
                 yield where, f"needs {member!r}, which is not among the members"
+        yield from _contradictions_in_candidate(variant, where)
         if variant.opset < 1:
             yield f"{where}.opset", f"must be above 0, not {variant.opset}"
         if not 0 < variant.bounds.cosine_min <= 1:
@@ -245,6 +279,29 @@ def _contradictions_in_variants(manifest: Manifest) -> Iterator[tuple[str, str]]
         if variant.encoder_id != manifest.encoder_id(variant):
             yield f"{where}.encoder_id", "does not follow from the model, recipe and preprocessing"
         yield from _contradictions_in_tensors(manifest, variant, where)
+
+
+def variant_name(kind: Kind, candidate: Candidate, default: Candidate) -> str:
+    """A variant's name: its kind, and its candidate unless that is the bundle's default."""
+    return kind if candidate == default else f"{kind}-{candidate}"
+
+
+def _contradictions_in_candidate(variant: Variant, where: str) -> Iterator[tuple[str, str]]:
+    wanted = precision_of(variant.kind, variant.candidate)
+    if variant.precision != wanted:
+        what = f"the candidate {variant.candidate} for {variant.kind} is {wanted}"
+        yield f"{where}.precision", f"{what}, not {variant.precision}"
+    if variant.kind == "trt-attention" and variant.candidate == "int8-attention":
+        yield f"{where}.candidate", "no runtime has a kernel for a quantised Attention operator"
+    if variant.recipe is not None and variant.precision != "int8":
+        yield f"{where}.recipe", f"a graph in {variant.precision} is not quantised"
+
+
+def precision_of(kind: Kind, candidate: Candidate) -> Precision:
+    """CPUs run FP16-typed graphs slowly, so the full-precision candidate is FP32 for them."""
+    if candidate != "fp16":
+        return "int8"
+    return "fp32" if kind == "cpu" else "fp16"
 
 
 def _contradictions_in_tensors(

@@ -72,8 +72,8 @@ def assemble(
         answer = rounded if graph.precision == graphs.candidate.precision else exact
         members[f"variants/{graph.name}/model.onnx"] = graph.onnx
         members[f"golden/{graph.name}.npy"] = array_bytes(answer)
-    members.update(_probe(source, judge))
-    manifest = _manifest(source, calibration, quantised, graphs)
+    members.update(_probe(source, judge, graphs))
+    manifest = _manifest(source, calibration, graphs)
     return write_bundle(path, manifest, members)
 
 
@@ -88,7 +88,7 @@ def golden_crops(source: Source, calibration: CalibrationSet | None) -> NDArray[
     return source.crops(sorted(samples)[:CROPS])
 
 
-def _probe(source: Source, judge: Judge) -> Mapping[str, bytes]:
+def _probe(source: Source, judge: Judge, graphs: Graphs) -> Mapping[str, bytes]:
     if not source.options.probe:
         return {}
     order = np.random.default_rng([source.options.seed, 0x960BE]).permutation(
@@ -96,16 +96,19 @@ def _probe(source: Source, judge: Judge) -> Mapping[str, bytes]:
     )
     train = sorted(source.dataset.train)
     crops = source.crops([train[index] for index in sorted(order[: source.options.probe])])
+    exact, rounded = judge.reference.embed(crops), judge.candidate.embed(crops)
+    quantised = graphs.candidate.precision
+    answers = {one.name: rounded if one.precision == quantised else exact for one in graphs.kept}
     return {
         PROBE_CROPS: array_bytes(crops),
-        PROBE_EMBEDDINGS: array_bytes(judge.reference.embed(crops)),
+        PROBE_EMBEDDINGS: array_bytes(exact),
+        **{f"probe/{name}.npy": array_bytes(found) for name, found in answers.items()},
     }
 
 
 def _manifest(
     source: Source,
     calibration: CalibrationSet | None,
-    quantised: Quantised | None,
     graphs: Graphs,
 ) -> Manifest:
     config = source.model.config
@@ -117,7 +120,7 @@ def _manifest(
         space=Space(source.lineage, config.neck_feature, config.embedding),
         variants=tuple(_variant(source, graph) for graph in graphs.kept),
         golden_source=source.options.golden,
-        recipe=RECIPE if quantised else None,
+        probe_source="data" if source.options.probe else None,
         calibration=LOCK if calibration else None,
     )
 
@@ -132,11 +135,13 @@ def _variant(source: Source, graph: Written) -> Variant:
     return Variant(
         name=graph.name,
         kind=graph.kind.name,
+        candidate="int8" if graph.precision == "int8" else "fp16",
         precision=graph.precision,
         opset=graph.spec.opset,
         inputs=(TensorSpec(IMAGES, "uint8" if nhwc else "float32", shape, "crops"),),
         outputs=(TensorSpec(EMBEDDING, "float32", ("batch", dimension), "embedding"),),
         bounds=BOUNDS[graph.precision],
+        recipe=RECIPE if graph.precision == "int8" else None,
     )
 
 

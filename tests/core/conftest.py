@@ -32,7 +32,6 @@ class TinyBundle:
             "preprocess": Preprocess(height=2, width=1),
             "space": Space("ab" * 32, "before", DIMENSION),
             "variants": (self.variant(),),
-            "recipe": "recipe.toml",
             "calibration": "calib.lock",
         }
         return Manifest(**{**values, **changes})
@@ -42,11 +41,13 @@ class TinyBundle:
         values = {
             "name": "cpu",
             "kind": "cpu",
+            "candidate": "int8",
             "precision": "int8",
             "opset": 20,
             "inputs": (TensorSpec("images", "uint8", ("batch", 2, 1, 3), "crops"),),
             "outputs": (output,),
             "bounds": Bounds(0.99, 0.01),
+            "recipe": "recipe.toml",
         }
         return Variant(**{**values, **changes})
 

@@ -227,9 +227,38 @@ def test_probe_crops_come_back(tiny_bundle) -> None:
     crops = np.zeros((200, 2, 1, 3), np.uint8)
     vectors = np.ones((200, 2), np.float32)
     probe = {"probe/crops.npy": array_bytes(crops), "probe/embeddings.npy": array_bytes(vectors)}
+    probe["probe/cpu.npy"] = array_bytes(2 * vectors)
     contents = {**tiny_bundle.contents(), **probe}
-    bundle = write_bundle(tiny_bundle.path, tiny_bundle.draft(), contents)
+    bundle = write_bundle(tiny_bundle.path, tiny_bundle.draft(probe_source="synthetic"), contents)
     assert bundle.probe().embeddings.shape == (200, 2)
+    np.testing.assert_array_equal(bundle.probe().expected["cpu"], 2 * vectors)
+
+
+@pytest.mark.parametrize(
+    ("names", "source", "match"),
+    [
+        (("crops", "embeddings"), "synthetic", r"lack probe/cpu\.npy"),
+        (("cpu",), "synthetic", r"lack probe/crops\.npy, probe/embeddings\.npy"),
+        (("crops", "embeddings", "cpu", "tpu"), "data", r"probe/tpu\.npy, which belongs to no"),
+        (("crops", "embeddings", "cpu"), None, "must say where the probe crops are from"),
+        ((), "synthetic", "must say where the probe crops are from"),
+    ],
+)
+def test_half_a_probe_is_not_written(tiny_bundle, names, source, match) -> None:
+    probe = {f"probe/{name}.npy": array_bytes(np.ones((200, 2), np.float32)) for name in names}
+    draft = tiny_bundle.draft(probe_source=source)
+    with pytest.raises(BundleError, match=match):
+        write_bundle(tiny_bundle.path, draft, {**tiny_bundle.contents(), **probe})
+
+
+def test_every_variant_answers_to_every_probe_crop(tiny_bundle) -> None:
+    crops, vectors = np.zeros((200, 2, 1, 3), np.uint8), np.ones((200, 2), np.float32)
+    probe = {"probe/crops.npy": array_bytes(crops), "probe/embeddings.npy": array_bytes(vectors)}
+    draft = tiny_bundle.draft(probe_source="synthetic")
+    for wrong in (vectors[:199], vectors * np.nan, vectors * 0):
+        contents = {**tiny_bundle.contents(), **probe, "probe/cpu.npy": array_bytes(wrong)}
+        with pytest.raises(BundleError, match=r"probe/cpu\.npy: expected finite, non-zero"):
+            write_bundle(tiny_bundle.path, draft, contents)
 
 
 def test_verification_says_what_was_verified(tiny_bundle) -> None:

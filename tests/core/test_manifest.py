@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from personvit.core.bundle import Bundle
+from personvit.core.bundle import Bundle, verify, write_bundle
 from personvit.core.errors import BundleError
 from personvit.core.golden import array_bytes, read_array
 from personvit.core.manifest import Bounds, Manifest
@@ -52,7 +52,13 @@ def test_unknown_and_missing_fields_are_named(document) -> None:
         (("space", "dimension"), True, "space.dimension: expected a whole number"),
         (("preprocess", "height"), 4, "model.config.height_px: is 2"),
         (("preprocess", "height"), 0, "preprocess: height must be"),
-        (("recipe",), "none.toml", "recipe: names 'none.toml'"),
+        (("calibration",), "none.lock", "calibration: names 'none.lock'"),
+        (("variants", 0, "recipe"), "none.toml", r"variants\[0\]: needs 'none.toml'"),
+        (("variants", 0, "candidate"), "int7", "must be one of int8, fp16, int8-attention, mixed"),
+        (("variants", 0, "candidate"), "mixed", "does not follow from the model, recipe"),
+        (("variants", 0, "candidate"), "fp16", "the candidate fp16 for cpu is fp32, not int8"),
+        (("variants", 0, "kind"), "trt-attention", "must be 'trt-attention', not 'cpu'"),
+        (("probe_source",), "data", "probe_source: must say where the probe crops are from"),
         (("variants", 0, "name"), "Cpu", r"variants\[0\].name"),
         (("variants", 0, "encoder_id"), "encoder-0", r"variants\[0\].encoder_id"),
         (("variants", 0, "bounds", "cosine_min"), 1.5, "above 0 and at most 1"),
@@ -118,7 +124,8 @@ def test_ids_follow_what_they_name(tiny_bundle) -> None:
     other_bounds = tiny_bundle.write(
         variants=(tiny_bundle.variant(bounds=Bounds(0.9, 0.1)),), name="other"
     ).manifest
-    full = tiny_bundle.write(variants=(tiny_bundle.variant(precision="fp32"),)).manifest
+    float32 = tiny_bundle.variant(candidate="fp16", precision="fp32", recipe=None)
+    full = tiny_bundle.write(variants=(float32,)).manifest
     after = tiny_bundle.write(
         space=dataclasses.replace(tiny_bundle.draft().space, neck="after")
     ).manifest
@@ -126,6 +133,53 @@ def test_ids_follow_what_they_name(tiny_bundle) -> None:
     assert int8.variants[0].encoder_id == other_bounds.variants[0].encoder_id
     assert len({m.variants[0].encoder_id for m in (int8, full, after)}) == 3
     assert int8.variants[0].outputs[0].space == int8.space.id
+
+
+def test_candidates_of_one_kind_never_share_an_encoder_id(tiny_bundle) -> None:
+    """Also where their recipes and precisions are equal."""
+    manifests = [
+        tiny_bundle.write(variants=(tiny_bundle.variant(candidate=candidate),)).manifest
+        for candidate in ("int8", "mixed", "int8-attention")
+    ]
+    assert len({manifest.variants[0].encoder_id for manifest in manifests}) == 3
+
+
+def candidates(tiny_bundle, *changes) -> Manifest:
+    """Write a bundle of one variant per change, each with its own files."""
+    variants = tuple(tiny_bundle.variant(**change) for change in changes)
+    contents = tiny_bundle.contents()
+    for variant in variants:
+        contents[variant.member] = contents["variants/cpu/model.onnx"]
+        contents[variant.golden] = contents["golden/cpu.npy"]
+    return write_bundle(tiny_bundle.path, tiny_bundle.draft(variants=variants), contents).manifest
+
+
+def test_the_first_candidate_is_the_default_and_has_the_plain_names(tiny_bundle) -> None:
+    mixed = {"name": "cpu-mixed", "candidate": "mixed"}
+    manifest = candidates(tiny_bundle, {}, mixed)
+    assert manifest.candidates == ("int8", "mixed")
+    assert [variant.name for variant in manifest.variants_of("mixed")] == ["cpu-mixed"]
+    text = verify(tiny_bundle.path).as_text()
+    assert "int8 (default), mixed" in text
+    for wrong in ({"name": "mixed", "candidate": "mixed"}, {"name": "cpu-int8"}):
+        with pytest.raises(BundleError, match=r"variants\[1\].name: must be 'cpu"):
+            candidates(tiny_bundle, {}, wrong)
+    with pytest.raises(BundleError, match="'cpu' is there twice"):
+        candidates(tiny_bundle, {}, {})
+
+
+def test_what_no_runtime_can_run_is_no_variant(tiny_bundle) -> None:
+    native = {"name": "trt-attention", "kind": "trt-attention", "candidate": "int8-attention"}
+    with pytest.raises(BundleError, match="no runtime has a kernel"):
+        candidates(tiny_bundle, native)
+    float32 = {"candidate": "fp16", "precision": "fp32", "recipe": "recipe.toml"}
+    with pytest.raises(BundleError, match="a graph in fp32 is not quantised"):
+        candidates(tiny_bundle, float32)
+
+
+def test_a_bundle_from_before_candidates_is_refused(document) -> None:
+    del document["variants"][0]["candidate"]
+    refuse(document, r"variants\[0\]: lacks candidate; export the bundle again")
 
 
 def test_arrays_are_ordinary_npy_files(tmp_path) -> None:

@@ -11,7 +11,15 @@ from PIL import Image
 
 from personvit.core.bundle import write_bundle
 from personvit.core.golden import array_bytes
-from personvit.core.manifest import Bounds, Manifest, Model, Space, TensorSpec, Variant
+from personvit.core.manifest import (
+    Bounds,
+    Manifest,
+    Model,
+    Space,
+    TensorSpec,
+    Variant,
+    variant_name,
+)
 from personvit.core.models.config import ModelConfig
 from personvit.core.models.native import save_native
 from personvit.core.models.vit import ReidVit, build
@@ -98,8 +106,9 @@ class SmallBundle:
         expected = self.embeddings if embeddings is None else embeddings
         members = {"golden/crops.npy": array_bytes(self.crops)}
         for precision in precisions:
-            members[f"variants/cpu-{precision}/model.onnx"] = self.graphs[precision]
-            members[f"golden/cpu-{precision}.npy"] = array_bytes(expected)
+            name = _name(precision, precisions)
+            members[f"variants/{name}/model.onnx"] = self.graphs[precision]
+            members[f"golden/{name}.npy"] = array_bytes(expected)
         write_bundle(path, self._draft(precisions, cosine_min), members)
         return path
 
@@ -108,7 +117,16 @@ class SmallBundle:
         outputs = (TensorSpec("embedding", "float32", ("batch", 32), "embedding"),)
         bounds = Bounds(cosine_min, 0.01)
         variants = tuple(
-            Variant(f"cpu-{precision}", "cpu", precision, 20, inputs, outputs, bounds)
+            Variant(
+                _name(precision, precisions),
+                "cpu",
+                CANDIDATES[precision],
+                precision,
+                20,
+                inputs,
+                outputs,
+                bounds,
+            )
             for precision in precisions
         )
         return Manifest(
@@ -119,6 +137,14 @@ class SmallBundle:
             space=Space("ab" * 32, "before", 32),
             variants=variants,
         )
+
+
+CANDIDATES = {"int8": "int8", "fp32": "fp16"}
+
+
+def _name(precision: str, precisions: tuple[str, ...]) -> str:
+    """The first is the bundle's default candidate."""
+    return variant_name("cpu", CANDIDATES[precision], CANDIDATES[precisions[0]])
 
 
 @pytest.fixture(scope="session")
