@@ -69,9 +69,9 @@ class Outcome(Protocol):
     def as_text(self) -> str: ...
 
 
-def argument(help: str) -> Any:
-    """A positional field. A tuple-typed one takes any number of words."""
-    return dataclasses.field(metadata={"role": "argument", "help": help})
+def argument(help: str, default: Any = dataclasses.MISSING) -> Any:
+    """A positional field, optional with a default. A tuple-typed one takes any number of words."""
+    return dataclasses.field(default=default, metadata={"role": "argument", "help": help})
 
 
 def option(default: Any, help: str, *, low: float | None = None, high: float | None = None) -> Any:
@@ -203,7 +203,8 @@ def _help_text(options: type[Any]) -> str:
 def _parameter(field: dataclasses.Field[Any], hint: Any) -> click.Parameter:
     kind, several = _click_type(field, hint)
     if field.metadata["role"] == "argument":
-        words = click.Argument([field.name], type=kind, nargs=-1 if several else 1, required=True)
+        count, needed = -1 if several else 1, field.default is dataclasses.MISSING
+        words = click.Argument([field.name], type=kind, nargs=count, required=needed)
         words.help = field.metadata["help"]  # older versions of click have no place for it
         return words
     flag = "--" + field.name.replace("_", "-")

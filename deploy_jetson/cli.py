@@ -3,5 +3,7 @@
 from __future__ import annotations
 
 from ..core.command import CommandGroup
+from .trust import TrustOptions, trust
 
 main = CommandGroup("personvit-deploy", "Put a bundle on a device, prove it there, and serve it.")
+main.command("trust", TrustOptions)(trust)
