@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .known_bad import THOR, Row
+from .known_bad_row import THOR, Row
 
 TENSORRT = "https://github.com/NVIDIA/TensorRT/issues/"
 EDGE_LLM = "https://github.com/NVIDIA/TensorRT-Edge-LLM/issues/"
