@@ -1,0 +1,142 @@
+"""A slot: one bundle with the engine built of it here, sealed by the digests of all its files."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ..core import strict_json
+from ..core.errors import BundleError, EnvironmentMismatch
+from ..core.files import sha256
+from . import durable
+
+NAMES = ("a", "b")
+RECORD = "slot.json"
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class SlotRecord:
+    """What `slot.json` says; it is written last, so a slot that has one is complete."""
+
+    bundle: str
+    """The digest of the bundle, which a signature signs."""
+    name: str
+    serial: int | None
+    """The signature's; None where the bundle was not signed."""
+    runtime: str
+    variant: str
+    candidate: str
+    batches: tuple[int, ...]
+    engine: str
+    """The folder below the slot in which the engine keeps what it built."""
+    environment: Mapping[str, str]
+    """What the engine was built for; elsewhere it is built again."""
+    latency_ms: Mapping[str, float]
+    """Per crop, the median, by batch size."""
+    installed: str
+    limit_s: float
+    """How long building may take, when it has to be done again."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Every file of the slot but this one: path and sha256."""
+    state: Literal["ready"] = "ready"
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class Slot:
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def bundle(self) -> Path:
+        return self.path / "bundle.pvb"
+
+    @property
+    def signature(self) -> Path:
+        return self.path / "bundle.pvb.sig"
+
+    @property
+    def engine(self) -> Path:
+        return self.path / "engine"
+
+    @property
+    def attest(self) -> Path:
+        return self.path / "attest.json"
+
+    @property
+    def record_path(self) -> Path:
+        return self.path / RECORD
+
+    def record(self) -> SlotRecord | None:
+        """None where the slot is empty, or where an install did not reach its end."""
+        if not self.record_path.is_file():
+            return None
+        try:
+            document = strict_json.parse(self.record_path.read_bytes())
+            record = strict_json.build(SlotRecord, document)
+        except strict_json.DocumentError as problem:
+            raise BundleError(f"{self.record_path}: {problem}; install a bundle again") from problem
+        if record.schema != SCHEMA:
+            raise BundleError(
+                f"{self.record_path} has schema {record.schema}, and this version reads {SCHEMA}; "
+                "install the bundle again with this version"
+            )
+        return record
+
+    def empty(self) -> None:
+        """From the first moment on the slot is no longer complete."""
+        durable.empty(self.path, first=RECORD)
+
+    def seal(self, record: SlotRecord) -> None:
+        """Bring every file to the disk, and only then say that the slot is complete."""
+        durable.sync_tree(self.path)
+        durable.write(self.record_path, strict_json.dump(record))
+
+    def contents(self) -> dict[str, str]:
+        """The digest of every file but the record."""
+        found = durable.digests(self.path, self.path)
+        found.pop(RECORD, None)
+        return found
+
+    def complaint(self, record: SlotRecord) -> str:
+        """What is not as it was sealed; empty where all is. Files that came since do not count:
+        what an interrupted rebuild left is neither used nor a reason to stop serving."""
+        for name, digest in record.files.items():
+            path = self.path / name
+            if path.is_symlink() or not path.is_file():
+                return f"{path} is missing"
+            if sha256(path) != digest:
+                return f"{path} was changed after it was installed"
+        if record.files.get(self.bundle.name) != record.bundle:
+            return f"{self.record_path} contradicts itself about the bundle"
+        return ""
+
+    def require_sound(self) -> SlotRecord:
+        record = self.record()
+        if record is None:
+            raise EnvironmentMismatch(f"slot {self.name} ({self.path}) holds no complete install")
+        if complaint := self.complaint(record):
+            raise EnvironmentMismatch(
+                f"slot {self.name} cannot serve: {complaint}; go back with 'personvit-deploy "
+                "rollback', or install the bundle again"
+            )
+        return record
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Nobody else opens, fills or empties this slot meanwhile. Ends with the process."""
+        handle = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
