@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from ..core.command import CommandGroup
+from .keygen import KeygenOptions, keygen
+from .sign import SignOptions, sign
 from .trust import TrustOptions, trust
 
 main = CommandGroup("personvit-deploy", "Put a bundle on a device, prove it there, and serve it.")
+main.command("keygen", KeygenOptions)(keygen)
+main.command("sign", SignOptions)(sign)
 main.command("trust", TrustOptions)(trust)
