@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..core.command import CommandGroup
 from .keygen import KeygenOptions, keygen
+from .serve import ServeOptions, serve
 from .sign import SignOptions, sign
 from .trust import TrustOptions, trust
 
@@ -11,3 +12,4 @@ main = CommandGroup("personvit-deploy", "Put a bundle on a device, prove it ther
 main.command("keygen", KeygenOptions)(keygen)
 main.command("sign", SignOptions)(sign)
 main.command("trust", TrustOptions)(trust)
+main.command("serve", ServeOptions)(serve)
