@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from ..core.command import CommandGroup
+from .deepstream import DeepStreamOptions, deepstream
 from .keygen import KeygenOptions, keygen
 from .serve import ServeOptions, serve
+from .push import PushOptions, push
+from .receive import ReceiveOptions, receive
 from .sign import SignOptions, sign
 from .trust import TrustOptions, trust
 
@@ -12,4 +15,7 @@ main = CommandGroup("personvit-deploy", "Put a bundle on a device, prove it ther
 main.command("keygen", KeygenOptions)(keygen)
 main.command("sign", SignOptions)(sign)
 main.command("trust", TrustOptions)(trust)
+main.command("push", PushOptions)(push)
+main.command("receive", ReceiveOptions)(receive)
 main.command("serve", ServeOptions)(serve)
+main.command("deepstream", DeepStreamOptions)(deepstream)
