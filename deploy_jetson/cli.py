@@ -5,9 +5,9 @@ from __future__ import annotations
 from ..core.command import CommandGroup
 from .deepstream import DeepStreamOptions, deepstream
 from .keygen import KeygenOptions, keygen
-from .serve import ServeOptions, serve
 from .push import PushOptions, push
 from .receive import ReceiveOptions, receive
+from .serve import ServeOptions, serve
 from .sign import SignOptions, sign
 from .trust import TrustOptions, trust
 
