@@ -12,11 +12,11 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Union
+from typing import Any
 
 MOST_HEADER_BYTES = 1 << 14
 
-_Task = Union["asyncio.Task[None]", None]
+_Task = asyncio.Task[None] | None
 
 
 @dataclass(frozen=True)
