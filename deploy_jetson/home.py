@@ -68,7 +68,7 @@ class Home:
             if self.current.exists():
                 raise UserError(f"{self.current} is not a link; move it away")
             return None
-        target = Path(os.readlink(self.current))
+        target = self.current.readlink()
         if target.parent != Path("slots") or target.name not in NAMES:
             raise UserError(
                 f"{self.current} leads to {target} and not to a slot of this home; remove it and "

@@ -64,7 +64,7 @@ def open_slot(home: Home, slot: Slot, progress: Progress = lambda _: None) -> Se
     the old one, which stays until the new one has answered and is recorded."""
     with slot.held():
         record = slot.require_sound()
-        folder = engine_folder(record.variant, environment(record.runtime))
+        folder = engine_folder(environment(record.runtime))
         _sweep(slot, record)
         if folder != record.engine:
             progress(f"{record.runtime} or this device changed: building the engine again")
@@ -87,7 +87,7 @@ def open_in(slot: Slot, record: SlotRecord) -> Engine:
     bundle = Bundle.open(slot.bundle)
     if bundle.digest != record.bundle:
         raise EnvironmentMismatch(f"{slot.bundle} changed while it was opened; try again")
-    options = replace(request.options(bundle.variant(record.variant)), cache=request.cache)
+    options = request.options(bundle.variant(record.variant))
     return open_engine(str(slot.bundle), record.runtime, options)
 
 
@@ -102,10 +102,10 @@ def environment(runtime: str) -> dict[str, str]:
     return {name: json.dumps(device.get(name)) for name in parts}
 
 
-def engine_folder(variant: str, facts: Mapping[str, str]) -> str:
-    """One folder per variant and environment, so that a rebuild never touches what it replaces."""
+def engine_folder(facts: Mapping[str, str]) -> str:
+    """One folder per environment, so that a rebuild never touches what it replaces."""
     digest = hashlib.sha256(json.dumps(sorted(facts.items())).encode()).hexdigest()
-    return f"engine/{digest[:8]}/{variant}"
+    return f"engine/{digest[:8]}"
 
 
 def _sweep(slot: Slot, record: SlotRecord) -> None:

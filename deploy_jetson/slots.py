@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Iterator, Mapping
@@ -130,6 +131,16 @@ class Slot:
                 "rollback', or install the bundle again"
             )
         return record
+
+    @contextmanager
+    def emptied_on_failure(self) -> Iterator[None]:
+        """What an install that was refused or stopped left is of no use and takes space."""
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self.empty()
+            raise
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import sys
 from pathlib import Path
 
@@ -19,6 +20,18 @@ ROOMS = ("core", "train", "engines", "benchmark", "export", "deploy_jetson")
 @pytest.fixture(scope="session")
 def tree() -> Path:
     return TREE
+
+
+@pytest.fixture(scope="session")
+def bundles(tree: Path) -> dict:
+    """The names of bundles.py, which brings torch and is run only where it is asked for."""
+    return runpy.run_path(str(tree / "tests/bundles.py"))
+
+
+@pytest.fixture(scope="session")
+def small_bundle(bundles):
+    """A small random model, and the bundles that can be written of it."""
+    return bundles["SmallBundle"]()
 
 
 @pytest.fixture(autouse=True)
