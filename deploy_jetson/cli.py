@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from ..core.command import CommandGroup
 from .deepstream import DeepStreamOptions, deepstream
+from .install import InstallOptions, install
 from .keygen import KeygenOptions, keygen
 from .push import PushOptions, push
 from .receive import ReceiveOptions, receive
+from .rollback import RollbackOptions, rollback
 from .serve import ServeOptions, serve
 from .sign import SignOptions, sign
+from .status import StatusOptions, status
 from .trust import TrustOptions, trust
 
 main = CommandGroup("personvit-deploy", "Put a bundle on a device, prove it there, and serve it.")
@@ -18,4 +21,7 @@ main.command("trust", TrustOptions)(trust)
 main.command("push", PushOptions)(push)
 main.command("receive", ReceiveOptions)(receive)
 main.command("serve", ServeOptions)(serve)
+main.command("install", InstallOptions)(install)
+main.command("rollback", RollbackOptions)(rollback)
+main.command("status", StatusOptions)(status)
 main.command("deepstream", DeepStreamOptions)(deepstream)

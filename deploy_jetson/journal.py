@@ -12,6 +12,7 @@ from typing import Any
 
 from . import durable
 
+Facts = Mapping[str, Any]
 MAX_BYTES = 1 << 20
 """Above this the older half is dropped."""
 
@@ -22,8 +23,8 @@ class Journal:
 
     path: Path
 
-    def write(self, action: str, step: str, state: str, **facts: Any) -> None:
-        entry = {"time": now(), "action": action, "step": step, "state": state, **facts}
+    def write(self, action: str, step: str, state: str, /, **facts: Any) -> None:
+        entry = {**facts, "time": now(), "action": action, "step": step, "state": state}
         line = json.dumps(entry, default=str).encode() + b"\n"
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
@@ -32,7 +33,7 @@ class Journal:
         finally:
             os.close(handle)
 
-    def entries(self, last: int | None = None) -> tuple[Mapping[str, Any], ...]:
+    def entries(self, last: int | None = None) -> tuple[Facts, ...]:
         found = tuple(_readable(self._lines()))
         return found if last is None else found[-last:]
 
@@ -57,7 +58,7 @@ def _ends_well(handle: int) -> bool:
     return size == 0 or os.pread(handle, 1, size - 1) == b"\n"
 
 
-def _readable(lines: list[bytes]) -> Iterator[Mapping[str, Any]]:
+def _readable(lines: list[bytes]) -> Iterator[Facts]:
     for line in lines:
         try:
             entry = json.loads(line)

@@ -54,7 +54,7 @@ class Steps:
             raise
         self._write(name, "done", **facts)
 
-    def _write(self, name: str, state: str, **facts: Any) -> None:
+    def _write(self, name: str, state: str, /, **facts: Any) -> None:
         if self.journal is not None:
             self.journal.write(self.action, name, state, **facts)
 
