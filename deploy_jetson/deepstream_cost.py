@@ -26,7 +26,7 @@ from ..core.preprocess import Preprocess
 from .deepstream_crops import CropPath, corner_of
 from .deepstream_engine import BATCH, PlanarEngine
 
-PEOPLE, CROPS_EACH = 600, 6
+PEOPLE, CROPS_EACH, NAMELESS = 600, 6, 2000
 TOP_K, ORDERED = 10, 20
 FEWEST_CROPS = ORDERED + 2
 
@@ -95,26 +95,32 @@ def measure(
 ) -> ResizeCost:
     """Embed the training crops the reference way and each way of DeepStream."""
     dataset = open_dataset(root, kind)
-    samples = training_people(dataset)
+    known = any(sample.identity > 0 for sample in dataset.train)
+    samples = training_people(dataset) if known else list(dataset.train[:NAMELESS])
     if len(samples) < FEWEST_CROPS:
         raise DataError(
             f"{root}: {len(samples)} training crops of people whom two cameras saw are too few; "
             f"give {FEWEST_CROPS} or more, or leave --data out"
         )
     reference, others = _embed(engine, preprocess, dataset.root, samples, ways)
-    people, seen_by = identities(tuple(samples)), cameras(tuple(samples))
-    costs, reason = [], ""
-    for way, vectors in zip(ways, others, strict=True):
-        alike = cosine_summary(cosines(reference, vectors))
-        overlap, _ = neighbour_scores(reference, vectors, TOP_K, ORDERED)
-        derived: Thresholds | None = None
-        try:
-            pairs = (pair_scores(side, people, seen_by) for side in (reference, vectors))
-            derived = thresholds(*pairs)
-        except DataError as problem:
-            reason = f"no thresholds: {problem}"
-        costs.append(PathCost(way, alike, round(float(overlap.mean()), 6), derived))
+    costs = [
+        _compared(way, reference, vectors, samples if known else ())
+        for way, vectors in zip(ways, others, strict=True)
+    ]
+    reason = "" if known else "no thresholds: nobody has named the people of these crops"
     return ResizeCost(dataset.name, engine.runtime, tuple(costs), reason)
+
+
+def _compared(
+    way: CropPath, reference: Embeddings, found: Embeddings, named: Sequence[Sample]
+) -> PathCost:
+    derived: Thresholds | None = None
+    if named:
+        people, seen_by = identities(tuple(named)), cameras(tuple(named))
+        derived = thresholds(*(pair_scores(side, people, seen_by) for side in (reference, found)))
+    overlap, _ = neighbour_scores(reference, found, TOP_K, ORDERED)
+    alike = cosine_summary(cosines(reference, found))
+    return PathCost(way, alike, round(float(overlap.mean()), 6), derived)
 
 
 def training_people(dataset: ReidDataset, seed: int = 0) -> list[Sample]:

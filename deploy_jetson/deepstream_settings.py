@@ -98,22 +98,19 @@ def facts_of(bundle: Bundle, candidate: str | None) -> Facts:
 
 
 def variant_for(bundle: Bundle, candidate: str | None) -> Variant:
-    found = {each.name: each for each in bundle.manifest.variants if each.kind == KIND}
+    found = [each for each in bundle.manifest.variants if each.kind == KIND]
     if not found:
         known = ", ".join(each.name for each in bundle.manifest.variants)
         raise BundleError(
             f"{bundle.path}: no variant is for DeepStream (it has {known}); export it with "
             "--target cpu,deepstream"
         )
-    if candidate is None:
-        return found.get(KIND, next(iter(found.values())))
-    for variant in found.values():
-        own = variant.precision if variant.name == KIND else variant.name[len(KIND) + 1 :]
-        if candidate in (own, variant.name):
+    for variant in found:
+        if candidate in (None, variant.candidate):
             return variant
-    known = ", ".join(f"{each.name} ({each.precision})" for each in found.values())
+    known = ", ".join(each.candidate for each in found)
     raise BundleError(
-        f"{bundle.path}: no DeepStream candidate is called {candidate!r}; has {known}"
+        f"{bundle.path}: no DeepStream variant is the candidate {candidate!r}; it has {known}"
     )
 
 
