@@ -6,7 +6,6 @@ the device itself decides, whatever a row says or fails to say.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .known_bad_row import Capability, Product, Row
@@ -40,18 +39,18 @@ def matching(
 ) -> tuple[Row, ...]:
     """The rows that concern an engine whose largest batch is `batch`.
 
-    What is not known (a capability, a precision, the memory) counts as concerned; an unknown
-    version of the product as not.
+    Without a precision those of every precision; an unknown version, capability or memory lies in
+    no range and in no list.
     """
     return tuple(
         row
         for row in ROWS
         if row.product == product
         and within(version_of(version), row.first, row.until)
-        and _among(capability, row.capabilities)
-        and _among(precision, row.precisions)
+        and (not row.capabilities or capability in row.capabilities)
+        and (not row.precisions or precision in (None, *row.precisions))
         and row.batch in ("any", "one" if batch == 1 else "several")
-        and (row.below_gib is None or not memory or memory < row.below_gib * 2**30)
+        and (row.below_gib is None or 0 < (memory or 0) < row.below_gib * 2**30)
     )
 
 
@@ -75,8 +74,3 @@ def advise(
         rows=rows,
         avoid=avoid,
     )
-
-
-def _among(value: object, named: Iterable[object]) -> bool:
-    named = tuple(named)
-    return not named or value is None or value in named

@@ -8,13 +8,14 @@ from typing import Any, Literal
 
 from .version_numbers import Version
 
-Product = Literal["tensorrt", "tensorrt-rtx", "jetpack", "onnxruntime"]
+Product = Literal["tensorrt", "tensorrt-rtx", "jetpack"]
 Batch = Literal["any", "one", "several"]
 Workaround = Literal["static-profile", "fp32-layernorm", "bigger-batch", "avoid", "none"]
 Capability = tuple[int, int]
 
-ORIN: Capability = (8, 7)
+ORIN: tuple[Capability, ...] = ((8, 7),)
 THOR: tuple[Capability, ...] = ((11, 0), (10, 1))
+"""11.0 since CUDA 13, which renumbered it."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Row:
     """What one sees when it happens."""
     sources: tuple[str, ...]
     date: str
-    """When the newest of the sources said so, as YYYY-MM-DD."""
+    """Of the newest source, as YYYY-MM-DD; of reading it where it bears none."""
     workaround: Workaround
     mend: str
     """What is done about it, or what the user can do."""
@@ -45,6 +46,8 @@ class Row:
     """`one`: engines for a single crop only. `several`: engines that take any number up to one."""
     below_gib: float | None = None
     """Machines with less memory than this only."""
+    settled: bool = False
+    """Bundles are made so that it cannot happen to them: nothing is left to do."""
     run: str = "not run"
     """Where this project saw it itself."""
 
@@ -69,6 +72,7 @@ class Row:
             "date": self.date,
             "workaround": self.workaround,
             "applied": self.applied,
+            "settled": self.settled,
             "mend": self.mend,
             "run": self.run,
         }
