@@ -62,7 +62,10 @@ Options = TypeVar("Options")
 
 
 class Outcome(Protocol):
-    """What a command returns: the same facts for a program and for a person."""
+    """What a command returns: the same facts for a program and for a person.
+
+    One that also has an `exit_code` ends the command with it, after it was printed.
+    """
 
     def as_json(self) -> Mapping[str, Any]: ...
 
@@ -117,7 +120,9 @@ class CommandGroup:
             words = [self.default, *words]
         try:
             with _terminable():
-                self._click.main(args=words, standalone_mode=False, prog_name=self._click.name)
+                code = self._click.main(
+                    args=words, standalone_mode=False, prog_name=self._click.name
+                )
         except click.exceptions.Exit as stop:
             return int(stop.exit_code)
         except click.exceptions.NoArgsIsHelpError as stop:
@@ -142,7 +147,7 @@ class CommandGroup:
             return _complain(_memory_sentence(problem), "", EnvironmentMismatch.exit_code)
         except Exception as problem:
             return _report_bug(problem)
-        return 0
+        return int(code or 0)
 
 
 @contextmanager
@@ -168,12 +173,13 @@ def _click_command(
     hints = get_type_hints(options)
     fields = {field.name: field for field in dataclasses.fields(options)}  # type: ignore[arg-type]
 
-    def callback(**values: Any) -> None:
+    def callback(**values: Any) -> int:
         as_json = values.pop("json")
         _require_working_folder()
         chosen = {key: _typed(hints[key], value) for key, value in values.items()}
         outcome = body(options(**chosen))
         click.echo(json.dumps(outcome.as_json(), indent=2) if as_json else outcome.as_text())
+        return int(getattr(outcome, "exit_code", 0))
 
     parameters: list[click.Parameter] = [
         _parameter(field, hints[key]) for key, field in fields.items()

@@ -182,3 +182,12 @@ def test_the_default_command_needs_no_name() -> None:
     assert group.run(["here", "--count", "2"]) == 0
     assert group.run(["do", "here", "--count", "2"]) == 0
     assert group.run(["--help"]) == 0
+
+
+def test_an_outcome_may_end_the_command_with_its_own_code(capsys) -> None:
+    @dataclass(frozen=True)
+    class Unfit(Echo):
+        exit_code: int = 3
+
+    assert group_that(Unfit).run(["do", "here"]) == 3
+    assert "here" in capsys.readouterr().out
