@@ -114,10 +114,18 @@ class EngineOptions:
     """How long compiling may take before it is stopped."""
     workspace: int | None = None
     """The most device memory in bytes that compiling may borrow; by default what is free."""
+    streams: int = 1
+    """How many batches a GPU may work on at once, each with buffers of its own."""
+    typing: Literal["strong", "weak"] | None = None
+    """How TensorRT before 10.12 takes the types of a graph: as they are, or as what it may use."""
+    level: int | None = None
+    """The compiler's optimisation level, 0 to 5; its own default where none is given."""
 
     def __post_init__(self) -> None:
         if self.batch < 1 or (self.threads is not None and self.threads < 1):
             raise ConfigError("batch and threads must be 1 or more")
+        if self.streams < 1:
+            raise ConfigError("streams must be 1 or more")
         if not all(1 <= size <= self.batch for size in self.buckets):
             raise ConfigError(f"buckets {self.buckets} must lie between 1 and {self.batch}")
 

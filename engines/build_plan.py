@@ -1,29 +1,37 @@
-"""`personvit-engine build`: an engine for chosen RTX architectures, made without a GPU."""
+"""`personvit-engine build`: a plan for RTX GPUs, made without one, or for the GPU that is here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..core.command import argument, option
 from ..core.errors import ConfigError
 from ..core.files import refuse_unwritable
-from .tensorrt_rtx_build import BuildRequest, build, write_plan
-from .tensorrt_rtx_engine import facts_of, graph_of
+from .base import EngineOptions
+from .tensorrt_build import BuildRequest, build
+from .tensorrt_open import graph_of, here
+from .tensorrt_packages import PACKAGES
+from .tensorrt_plan import SUFFIX, Computes, plan_of, write_plan
+
+RTX = "8.6,8.9,12.0"
 
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """Build a TensorRT-RTX plan ahead of time; no GPU is needed to build, only to run.
+    """Build a plan: of TensorRT-RTX ahead of time, with no GPU; of TensorRT for the GPU here.
 
     Example: personvit-engine build model.pvb --capability 8.6,8.9,12.0 -o model.plan
     """
 
     source: str = argument("A bundle, or an ONNX file that personvit-export wrote.")
     out: Path | None = option(None, "The plan to write; a .json beside it says what it is.")
-    capability: str = option("8.6,8.9,12.0", "Compute capabilities, separated by commas.")
+    runtime: Literal["tensorrt_rtx", "tensorrt"] = option("tensorrt_rtx", "What will run it.")
+    capability: str | None = option(
+        None, f"Compute capabilities for TensorRT-RTX, separated by commas; {RTX} by default."
+    )
     batch: str = option("1,8,32", "The smallest, usual and largest batch.")
     precision: str | None = option(None, "int8 or fp16; int8 by default where the source has it.")
 
@@ -46,25 +54,34 @@ class BuiltPlan:
         }
 
     def as_text(self) -> str:
-        where = ", ".join(f"SM {one}" for one in self.capabilities)
+        where = ", ".join(f"SM {one}" for one in self.capabilities) or "the GPU of this machine"
         lines = [f"{self.plan} ({self.size / 1e6:.1f} MB) for {where}", f"{self.sidecar}"]
         return "\n".join([*lines, *(f"compiler: {warning}" for warning in self.warnings)])
 
 
 def build_plan(options: BuildOptions) -> BuiltPlan:
-    out = options.out or Path(options.source or "model").with_suffix(".plan")
-    if out.suffix != ".plan":
-        raise ConfigError(f"{out}: a plan's name ends in .plan")
+    out = options.out or Path(options.source or "model").with_suffix(SUFFIX)
+    if out.suffix != SUFFIX:
+        raise ConfigError(f"{out}: a plan's name ends in {SUFFIX}")
     refuse_unwritable(out)
-    request = BuildRequest(_words(options.capability), _three(options.batch))
-    if not request.capabilities:
-        raise ConfigError("no architecture is named; give --capability 8.6,8.9,12.0")
-    graph = graph_of(options.source, options.precision)
-    onnx = graph.model()
-    made = build(onnx, request)
-    sidecar = write_plan(out, onnx, made, request, facts_of(graph))
-    size = len(made.plan or b"")
-    return BuiltPlan(out, sidecar, size, request.capabilities, made.warnings)
+    request = _request(options)
+    asked = EngineOptions(options.precision, batch=request.batch[-1])
+    package = PACKAGES[options.runtime]
+    place = None if request.capabilities else here(package, asked)
+    graph = graph_of(package, options.source, asked)
+    made = build(graph.model(), request)
+    plan = plan_of(graph.digest, made, request, Computes.of(graph), place)
+    sidecar = write_plan(out, plan)
+    return BuiltPlan(out, sidecar, len(plan.data), request.capabilities, made.warnings)
+
+
+def _request(options: BuildOptions) -> BuildRequest:
+    capabilities = _words(options.capability if options.capability is not None else RTX)
+    if options.runtime == "tensorrt":
+        capabilities = _words(options.capability or "")
+    elif not capabilities:
+        raise ConfigError(f"no architecture is named; give --capability {RTX}")
+    return BuildRequest(capabilities, _three(options.batch), package=options.runtime)
 
 
 def _words(text: str) -> tuple[str, ...]:

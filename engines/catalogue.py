@@ -9,11 +9,12 @@ from pathlib import Path
 
 from ..core.errors import ConfigError, EnvironmentMismatch
 from .base import Engine, EngineOptions, EngineSpec
+from .tensorrt_plan import SUFFIX, read_sidecar
 
 DEFAULT = "auto"
 """The engine that suits what is opened; which one that is depends on its kind alone."""
 
-SUITS = {".pvb": "openvino", ".onnx": "openvino", ".plan": "tensorrt_rtx"}
+SUITS = {".pvb": "openvino", ".onnx": "openvino"}
 AS_IT_IS = EngineOptions()
 
 
@@ -36,9 +37,15 @@ def engine_named(name: str) -> EngineSpec:
 def open_engine(source: str, name: str = DEFAULT, options: EngineOptions = AS_IT_IS) -> Engine:
     """Open weights or a bundle with the named runtime; nothing else is tried in its place."""
     if name == DEFAULT:
-        name = SUITS.get(Path(source).suffix.lower(), "torch")
+        name = suited(Path(source))
     spec = engine_named(name)
     usable, remedy = spec.usable()
     if not usable:
         raise EnvironmentMismatch(f"the engine {name!r} cannot run here: {remedy}")
     return spec.open(source, options)
+
+
+def suited(source: Path) -> str:
+    """By its kind; a plan names its runtime in its sidecar."""
+    suffix = source.suffix.lower()
+    return read_sidecar(source).runtime if suffix == SUFFIX else SUITS.get(suffix, "torch")

@@ -1,7 +1,10 @@
-"""Buffers and a stream on a CUDA device: through pycuda where it is installed, else cuda-python."""
+"""Memory and streams of a CUDA device, the only way to them: pycuda where it is installed, else
+cuda-python. The two modules behind it are cuda_device and pycuda_device."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from typing import Any, Protocol
 
@@ -15,23 +18,68 @@ NO_GPU = (
     "(nvidia-smi must list it)"
 )
 
+Bytes = NDArray[np.uint8]
+
+
+class CannotCapture(Exception):
+    """Work cannot be recorded as a CUDA graph here; it can still be queued call by call."""
+
+
+class Recorded(Protocol):
+    """Work of one stream, recorded once, that is started as a whole."""
+
+    def launch(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Stream(Protocol):
+    """Work in order. Copies are queued; their host memory must be pinned and live until `wait`."""
+
+    handle: int
+
+    def upload(self, address: int, values: Bytes) -> None: ...
+
+    def download(self, values: Bytes, address: int) -> None: ...
+
+    def wait(self) -> None:
+        """Return when everything queued has ended."""
+        ...
+
+    def record(self, work: Callable[[], None]) -> Recorded:
+        """What `work` queues here, not run but recorded; CannotCapture where that is not
+        possible."""
+        ...
+
+    def close(self) -> None: ...
+
 
 class Device(Protocol):
-    """One device with one stream. Addresses are integers, as TensorRT takes them."""
+    """One device. Addresses are integers, as TensorRT takes them."""
 
     name: str
     capability: tuple[int, int]
-    stream: int
+    integrated: bool
+    """Whether it shares its memory with the processor, as on a Jetson."""
+    library: str
+
+    def current(self) -> AbstractContextManager[None]:
+        """The calling thread works on this device inside the block; every use needs it."""
+        ...
+
+    def free_memory(self) -> int: ...
 
     def allocate(self, size: int) -> int: ...
 
     def free(self, address: int) -> None: ...
 
-    def upload(self, address: int, values: NDArray[Any]) -> None: ...
-
-    def download(self, values: NDArray[Any], address: int) -> None:
-        """Fill `values`; returns when everything queued before has ended."""
+    def pinned(self, size: int) -> Bytes:
+        """Host memory that the device copies from and to by itself."""
         ...
+
+    def unpin(self, values: Bytes) -> None: ...
+
+    def stream(self) -> Stream: ...
 
     def close(self) -> None: ...
 
@@ -39,9 +87,13 @@ class Device(Protocol):
 def open_device(index: int = 0) -> Device:
     """The device, or an error that says what is missing; never something else in its place."""
     if find_spec("pycuda") is not None:
-        return _PycudaDevice(index)
+        from .pycuda_device import PycudaDevice
+
+        return PycudaDevice(index)
     if find_spec("cuda") is not None and find_spec("cuda.bindings") is not None:
-        return _CudaPythonDevice(index)
+        from .cuda_device import CudaDevice
+
+        return CudaDevice(index)
     raise EnvironmentMismatch("device buffers need pycuda or cuda-python; pip install cuda-python")
 
 
@@ -54,92 +106,14 @@ def gpu_missing() -> str:
     return ""
 
 
-class _CudaPythonDevice:
-    def __init__(self, index: int) -> None:
-        from cuda.bindings import runtime
-
-        self._runtime = runtime
-        code, count = runtime.cudaGetDeviceCount()
-        if int(code) or index >= count:
-            raise EnvironmentMismatch(f"{NO_GPU} (cudaGetDeviceCount: {code.name}, {count or 0})")
-        self._check(runtime.cudaSetDevice(index))
-        facts = self._check(runtime.cudaGetDeviceProperties(index))
-        self.name = facts.name.decode().rstrip("\0")
-        self.capability = (facts.major, facts.minor)
-        self._stream = self._check(runtime.cudaStreamCreate())
-        self.stream = int(self._stream)
-
-    def allocate(self, size: int) -> int:
-        return int(self._check(self._runtime.cudaMalloc(size)))
-
-    def free(self, address: int) -> None:
-        self._check(self._runtime.cudaFree(address))
-
-    def upload(self, address: int, values: NDArray[Any]) -> None:
-        kind = self._runtime.cudaMemcpyKind.cudaMemcpyHostToDevice
-        source = np.ascontiguousarray(values)
-        copied = self._runtime.cudaMemcpyAsync(
-            address, source.ctypes.data, source.nbytes, kind, self._stream
-        )
-        self._check(copied)
-        # `source` may be a temporary copy, so it must outlive the transfer.
-        self._check(self._runtime.cudaStreamSynchronize(self._stream))
-
-    def download(self, values: NDArray[Any], address: int) -> None:
-        kind = self._runtime.cudaMemcpyKind.cudaMemcpyDeviceToHost
-        copied = self._runtime.cudaMemcpyAsync(
-            values.ctypes.data, address, values.nbytes, kind, self._stream
-        )
-        self._check(copied)
-        self._check(self._runtime.cudaStreamSynchronize(self._stream))
-
-    def close(self) -> None:
-        self._check(self._runtime.cudaStreamDestroy(self._stream))
-
-    def _check(self, answer: tuple[Any, ...]) -> Any:
-        code, *rest = answer
-        if int(code):
-            text = self._runtime.cudaGetErrorString(code)[1].decode()
-            raise EnvironmentMismatch(f"the CUDA device failed: {code.name}, {text}")
-        return rest[0] if rest else None
+def device_index(name: str | None) -> int | None:
+    """The number in `cuda` or `cuda:1`; None for what is no such name."""
+    kind, _, index = (name or "cuda").partition(":")
+    return int(index or 0) if kind == "cuda" and (index or "0").isdigit() else None
 
 
-class _PycudaDevice:
-    def __init__(self, index: int) -> None:
-        import pycuda.driver as driver
-
-        self._driver = driver
-        try:
-            driver.init()
-            device = driver.Device(index)
-        except driver.Error as problem:
-            raise EnvironmentMismatch(f"{NO_GPU} (pycuda: {problem})") from None
-        self.name = device.name()
-        self.capability = device.compute_capability()
-        # The primary context is the one that TensorRT uses too.
-        self._context = device.retain_primary_context()
-        self._context.push()
-        self._stream = driver.Stream()
-        self.stream = int(self._stream.handle)
-        self._buffers: dict[int, Any] = {}
-
-    def allocate(self, size: int) -> int:
-        buffer = self._driver.mem_alloc(size)
-        self._buffers[int(buffer)] = buffer
-        return int(buffer)
-
-    def free(self, address: int) -> None:
-        self._buffers.pop(address).free()
-
-    def upload(self, address: int, values: NDArray[Any]) -> None:
-        source = np.ascontiguousarray(values)
-        self._driver.memcpy_htod_async(address, source, self._stream)
-        self._stream.synchronize()
-
-    def download(self, values: NDArray[Any], address: int) -> None:
-        self._driver.memcpy_dtoh_async(values, address, self._stream)
-        self._stream.synchronize()
-
-    def close(self) -> None:
-        self._context.pop()
-        self._context.detach()
+def start_of(values: NDArray[Any]) -> int:
+    """The address of host memory, which must lie in one piece."""
+    if not values.flags.c_contiguous:
+        raise ValueError("host memory for the device must be contiguous")
+    return int(values.ctypes.data)

@@ -14,6 +14,10 @@ from ..core.golden import Expectation
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
+class Drifted(EnvironmentMismatch):
+    """An engine computes something else here than it was proven to compute."""
+
+
 @dataclass(frozen=True)
 class Replay:
     """Crops and the embeddings one variant must give for them."""
@@ -64,7 +68,7 @@ def check(embed: Embed, replay: Replay, largest: int, name: str) -> None:
     for batch in sorted({1, largest}):
         worst = measure(embed, replay, batch)
         if not worst.within(replay.expectation):
-            raise EnvironmentMismatch(_sentence(worst, replay.expectation, name))
+            raise Drifted(_sentence(worst, replay.expectation, name))
 
 
 def _by_crop(worst: Drift, count: int) -> Drift:

@@ -56,7 +56,10 @@ class Source:
 def open_source(
     place: str, kinds: tuple[str, ...] = ("cpu",), variant: str | None = None
 ) -> Source:
-    """The graphs a runtime can use, from a bundle or an ONNX file; `variant` names a single one."""
+    """The graphs a runtime can use, from a bundle or an ONNX file; `variant` names a single one.
+
+    Of two kinds that hold one precision, the one that `kinds` names first is taken.
+    """
     path = Path(place)
     if path.suffix == ".onnx":
         return _bare(path)
@@ -70,7 +73,10 @@ def open_source(
 
 def _from_bundle(bundle: Bundle, kinds: tuple[str, ...], name: str | None) -> Source:
     offered = (bundle.variant(name),) if name else bundle.manifest.variants
-    usable = [variant for variant in offered if variant.kind in kinds]
+    usable = sorted(
+        (variant for variant in offered if variant.kind in kinds),
+        key=lambda variant: kinds.index(variant.kind),
+    )
     if not usable:
         known = ", ".join(variant.name for variant in bundle.manifest.variants)
         raise BundleError(

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..engines.tensorrt_rtx_build import Attempt, BuildRequest, attempt
+from ..engines.tensorrt_build import Attempt, BuildRequest, attempt
 
 if TYPE_CHECKING:
     from onnx import ModelProto

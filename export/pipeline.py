@@ -16,7 +16,7 @@ from ..benchmark.report import Setting
 from ..benchmark.report_data import ReportData
 from ..core.errors import ConfigError, GateFailure, GateUndecided
 from ..core.files import refuse_unwritable
-from ..engines.tensorrt_rtx_build import BuildRequest
+from ..engines.tensorrt_build import BuildRequest
 from .assemble import assemble
 from .fusion import FusionProof, prove
 from .graphs import Graphs, write_form, write_graphs

@@ -13,7 +13,7 @@ from onnx import helper
 from personvit.core.models.config import ModelConfig
 from personvit.core.models.vit import ReidVit, build
 from personvit.core.preprocess import Preprocess
-from personvit.engines.tensorrt_rtx_build import Attempt, BuildRequest, attempt
+from personvit.engines.tensorrt_build import Attempt, BuildRequest, attempt
 from personvit.export.fusion import NO_KERNEL, RTX_CAPABILITIES, CheckedAtInstall, prove
 from personvit.export.graph import build_graph, serialise
 from personvit.export.scales import LinearScale, layer_names
