@@ -26,12 +26,15 @@ class Journal:
     def write(self, action: str, step: str, state: str, /, **facts: Any) -> None:
         entry = {**facts, "time": now(), "action": action, "step": step, "state": state}
         line = json.dumps(entry, default=str).encode() + b"\n"
+        new = not self.path.exists()
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             os.write(handle, line if _ends_well(handle) else b"\n" + line)
             os.fsync(handle)
         finally:
             os.close(handle)
+        if new:
+            durable.sync(self.path.parent)
 
     def entries(self, last: int | None = None) -> tuple[Facts, ...]:
         found = tuple(_readable(self._lines()))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import runpy
 import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import settings
@@ -23,15 +24,24 @@ def tree() -> Path:
 
 
 @pytest.fixture(scope="session")
-def bundles(tree: Path) -> dict:
-    """The names of bundles.py, which brings torch and is run only where it is asked for."""
-    return runpy.run_path(str(tree / "tests/bundles.py"))
+def shared(tree: Path):
+    """A module of tests/ that several tests use, by its path; run only where it is asked for."""
+
+    def load(path: str) -> ModuleType:
+        name = "personvit_tests_" + path.removesuffix(".py").replace("/", "_")
+        if name not in sys.modules:
+            spec = spec_from_file_location(name, tree / "tests" / path)
+            sys.modules[name] = module_from_spec(spec)
+            spec.loader.exec_module(sys.modules[name])
+        return sys.modules[name]
+
+    return load
 
 
 @pytest.fixture(scope="session")
-def small_bundle(bundles):
+def small_bundle(shared):
     """A small random model, and the bundles that can be written of it."""
-    return bundles["SmallBundle"]()
+    return shared("bundles.py").SmallBundle()
 
 
 @pytest.fixture(autouse=True)

@@ -13,9 +13,9 @@ from personvit.core.preprocess import Preprocess
 
 
 @pytest.fixture(scope="session")
-def write_model(tmp_path_factory, bundles):
+def write_model(tmp_path_factory, shared):
     def write(preprocess=None, **settings) -> tuple[Path, object]:
-        model = bundles["random_model"](**settings)
+        model = shared("bundles.py").random_model(**settings)
         path = tmp_path_factory.mktemp("weights") / "model.safetensors"
         save_native(
             path, model, preprocess or Preprocess(height=64, width=32), {"made": "by a test"}
