@@ -13,6 +13,7 @@ from typing import Any
 
 from .layer_report_attention import BlockAttention, attention_of
 from .layer_report_form import Layer, Layers, Verbosity, parse_layers
+from .layer_report_sizes import sized, sizes_of
 from .layer_report_work import (
     MATRIX_TYPES,
     Work,
@@ -39,7 +40,8 @@ class LayerReport:
     operations: int
     """Of the counted matrix work for one image."""
     fp32_islands: tuple[str, ...]
-    """Parts of the blocks and the patches that take and give FP32, by their names in the ViT."""
+    """Parts of the blocks that take and give FP32, by their names in the ViT; the head is FP32
+    by design and is not listed."""
     reformats: tuple[str, ...]
     lone_qdq: tuple[str, ...]
     """Quantise and dequantise layers that were not fused into a neighbour."""
@@ -51,7 +53,9 @@ class LayerReport:
     missing: tuple[str, ...]
     """Products that every block has and that no layer names."""
     quantised: tuple[str, ...]
-    """Linear layers that run in INT8."""
+    """Linear layers of the blocks that run in INT8."""
+    not_quantised: tuple[str, ...]
+    """Those that run in something else."""
 
     @property
     def blocks(self) -> int:
@@ -122,7 +126,8 @@ def read_layers(text: str) -> LayerReport:
         ),
         uncounted=_uncounted(found.layers, products, counted),
         missing=_missing(products, blocks),
-        quantised=_quantised(products),
+        quantised=_linears(products, int8=True),
+        not_quantised=_linears(products, int8=False),
     )
 
 
@@ -136,7 +141,8 @@ def _products(layers: Sequence[Layer]) -> list[Work]:
         if names or (certain and not _names(layer)):
             taken.update(names)
             found.append(work_of(layer, names))
-    return found
+    sizes = sizes_of(layers)
+    return [sized(work, sizes) for work in found]
 
 
 def _names(layer: Layer) -> tuple[str, ...]:
@@ -167,7 +173,9 @@ def _blocks(layers: Iterable[Layer]) -> set[int]:
 
 def _islands(layers: Iterable[Layer], products: Iterable[Work]) -> tuple[str, ...]:
     matrices = [n for work in products if work.precision == "fp32" for n in work.names]
-    around = [place for layer in layers if _is_fp32(layer) for place in places_in(layer)]
+    # What is fused behind a product follows that product's type.
+    others = (layer for layer in layers if _is_fp32(layer) and not linears_in(layer))
+    around = [place for layer in others for place in places_in(layer)]
     return tuple(sorted({_whole(name) for name in (*matrices, *around)}, key=_order))
 
 
@@ -215,6 +223,12 @@ def _missing(products: Iterable[Work], blocks: Iterable[int]) -> tuple[str, ...]
     return tuple(name for name in wanted if name not in present)
 
 
-def _quantised(products: Iterable[Work]) -> tuple[str, ...]:
-    names = {_whole(name) for work in products if work.precision == "int8" for name in work.names}
-    return tuple(sorted((name for name in names if not name.endswith(".attn")), key=_order))
+def _linears(products: Iterable[Work], *, int8: bool) -> tuple[str, ...]:
+    names = {
+        _whole(name)
+        for work in products
+        if work.precision and (work.precision == "int8") == int8
+        for name in work.names
+    }
+    linears = (name for name in names if name.endswith(_LINEARS) and _BLOCK.match(name))
+    return tuple(sorted(linears, key=_order))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,10 +33,16 @@ def _verbosity(report: LayerReport) -> Iterator[str]:
 
 def _work(report: LayerReport) -> Iterator[str]:
     if report.shares:
-        parts = (f"{share:.0%} {_NAMES[name]}" for name, share in report.shares.items())
+        parts = (f"{_part(share)} {_NAMES[name]}" for name, share in report.shares.items())
         yield f"matrix work: {', '.join(parts)} ({report.operations / 1e9:.2f} GFLOP per crop)"
     elif report.verbosity == "detailed":
         yield "no matrix work could be counted"
+    if report.quantised and report.not_quantised:
+        both = len(report.quantised) + len(report.not_quantised)
+        yield (
+            f"{len(report.quantised)} of {both} linear layers of the blocks run in INT8; "
+            f"not {_some(report.not_quantised)}"
+        )
 
 
 def _attention(report: LayerReport) -> Iterator[str]:
@@ -65,36 +71,48 @@ def _by_reason(attention: Iterable[BlockAttention]) -> dict[str, list[int]]:
 
 
 def _kernels(count: int) -> str:
-    return f"{count} fused attention kernels name no block" if count else "no kernel is called mha"
+    if not count:
+        return "no kernel is called mha"
+    return f"{count} fused attention kernel{'' if count == 1 else 's'} without a block's name"
 
 
 def _islands(report: LayerReport) -> Iterator[str]:
     heavy = [name for name in report.fp32_islands if re.search(r"\.(qkv|proj|fc[12]|attn)$", name)]
     light = [name for name in report.fp32_islands if name not in heavy]
     if heavy:
-        yield f"{report.fp32_share:.0%} of matrix work is FP32: {_some(heavy)}"
+        yield f"{_part(report.fp32_share)} of matrix work is FP32: {_some(heavy)}"
     if light:
         yield f"FP32 outside matrix work: {_some(light)}"
 
 
 def _copies(report: LayerReport) -> Iterator[str]:
     if report.reformats:
-        yield f"{len(report.reformats)} reformats: {_some(report.reformats)}"
+        yield f"{_counted(report.reformats, 'reformat')}: {_some(report.reformats)}"
     if report.lone_qdq:
         yield (
-            f"{len(report.lone_qdq)} Q/DQ layers run by themselves instead of inside a "
+            f"{_counted(report.lone_qdq, 'quantise or dequantise layer')} outside of any "
             f"neighbour: {_some(report.lone_qdq)}"
         )
 
 
 def _gaps(report: LayerReport) -> Iterator[str]:
+    if report.verbosity == "names":
+        return
     if report.uncounted:
         yield (
-            f"{len(report.uncounted)} layers do work whose size or precision is not told, so it "
-            f"is not counted: {_some(report.uncounted)}"
+            f"not counted, since size or precision is not told: "
+            f"{_counted(report.uncounted, 'layer')}: {_some(report.uncounted)}"
         )
-    if report.missing and report.verbosity == "detailed":
+    if report.missing:
         yield f"no layer names {_some(report.missing)}"
+
+
+def _part(share: float) -> str:
+    return f"{share:.1%}" if 0 < share < 0.01 else f"{share:.0%}"
+
+
+def _counted(names: Sized, noun: str) -> str:
+    return f"{len(names)} {noun}{'' if len(names) == 1 else 's'}"
 
 
 def _ranges(blocks: Iterable[int]) -> str:

@@ -108,7 +108,7 @@ def precision_of(layer: Layer) -> str:
         for name, pattern in _OTHER_TYPES:
             if pattern.search(layer.tactic):
                 return name
-    types = [tensor.type for tensor in _factors(layer) if tensor.type in MATRIX_TYPES]
+    types = [tensor.type for tensor in factors_of(layer) if tensor.type in MATRIX_TYPES]
     # An INT8 product also takes a residual or a scale in floats.
     return min(types, key=MATRIX_TYPES.index, default="")
 
@@ -116,7 +116,7 @@ def precision_of(layer: Layer) -> str:
 def _product_operations(layer: Layer) -> int | None:
     if _CONVOLUTION.search(layer.kind) or _CONVOLUTION.search(layer.tactic):
         return _convolution_operations(layer)
-    factors = [tensor for tensor in _factors(layer) if len(tensor.shape) > 1]
+    factors = [tensor for tensor in factors_of(layer) if len(tensor.shape) > 1]
     if not factors or not layer.outputs:
         return None
     heads = bool(attention_in(layer))
@@ -134,13 +134,19 @@ def _convolution_operations(layer: Layer) -> int | None:
 
 def _attention_operations(layer: Layer) -> int | None:
     """Q by K and the weights by V: each output value costs a key's product twice."""
-    factors = [tensor for tensor in _factors(layer) if len(tensor.shape) > 2]
-    if not factors or not layer.outputs:
+    if not layer.outputs:
         return None
-    query, key = factors[0].shape, factors[min(1, len(factors) - 1)].shape
+    return _multiplied(4, _per_image(layer.outputs[0], heads=True), keys_of(layer))
+
+
+def keys_of(layer: Layer) -> int:
+    """How many tokens a fused kernel attends to; 0 where shapes do not tell."""
+    shapes = [tensor.shape for tensor in factors_of(layer) if len(tensor.shape) > 2]
+    if not shapes:
+        return 0
+    query, key = shapes[0], shapes[min(1, len(shapes) - 1)]
     # K may be turned, or joined with Q and V in one tensor; neither changes these axes.
-    keys = key[-1] if key[-2] == query[-1] != key[-1] else key[-2]
-    return _multiplied(4, _per_image(layer.outputs[0], heads=True), keys)
+    return key[-1] if key[-2] == query[-1] != key[-1] else key[-2]
 
 
 def _per_image(tensor: Tensor, heads: bool) -> int | None:
@@ -160,7 +166,7 @@ def _multiplied(factor: int, values: int | None, depth: int) -> int | None:
     return None if values is None or depth < 1 else factor * values * depth
 
 
-def _factors(layer: Layer) -> list[Tensor]:
+def factors_of(layer: Layer) -> list[Tensor]:
     """Inputs that are not constants; weights show up among them under names like these."""
     return [tensor for tensor in layer.inputs if not _CONSTANT.search(tensor.name)]
 
