@@ -28,6 +28,7 @@ from .deepstream_engine import BATCH, PlanarEngine
 
 PEOPLE, CROPS_EACH, NAMELESS = 600, 6, 2000
 TOP_K, ORDERED = 10, 20
+USUAL = 1e-3
 FEWEST_CROPS = ORDERED + 2
 
 Embeddings = NDArray[np.float32]
@@ -47,6 +48,19 @@ class PathCost:
     def median(self) -> float:
         return self.cosine.percentiles["p50"]
 
+    @property
+    def sentence(self) -> str:
+        """What becomes of a user who keeps the old threshold."""
+        kept = self.thresholds.kept if self.thresholds else ()
+        if not kept:
+            return ""
+        usual = next((each for each in kept if each.far == USUAL), kept[0])
+        return (
+            f"On the path '{self.path.name}', keeping the reference threshold for {usual.far:g} "
+            f"false accepts ({usual.threshold:.4f}) gives {usual.new_far:.2g} false accepts and "
+            f"{100 * usual.new_tar:.1f} % true accepts."
+        )
+
     def as_json(self) -> Mapping[str, Any]:
         return {
             "path": self.path.name,
@@ -61,6 +75,7 @@ class PathCost:
             f"{self.path.name}: cosine to the reference {self.median:.4f} median, "
             f"{self.cosine.smallest:.4f} worst of {self.cosine.crops:,} crops; "
             f"{100 * self.overlap:.1f} % of the {TOP_K} nearest stay"
+            + (f"\n  {self.sentence}" if self.sentence else "")
         )
 
 
@@ -69,6 +84,7 @@ class ResizeCost:
     """Both paths, and why there are no thresholds where there are none."""
 
     data: str
+    synthetic: bool
     runtime: str
     paths: tuple[PathCost, ...]
     no_thresholds: str = ""
@@ -76,6 +92,7 @@ class ResizeCost:
     def as_json(self) -> Mapping[str, Any]:
         return {
             "data": self.data,
+            "synthetic": self.synthetic,
             "runtime": self.runtime,
             "no_thresholds": self.no_thresholds,
             "paths": [path.as_json() for path in self.paths],
@@ -108,7 +125,8 @@ def measure(
         for way, vectors in zip(ways, others, strict=True)
     ]
     reason = "" if known else "no thresholds: nobody has named the people of these crops"
-    return ResizeCost(dataset.name, engine.runtime, tuple(costs), reason)
+    synthetic = (dataset.root / "synth.json").is_file()
+    return ResizeCost(dataset.name, synthetic, engine.runtime, tuple(costs), reason)
 
 
 def _compared(

@@ -133,8 +133,9 @@ and DeepStream crops and resizes in its own way. Get thresholds that do:
 
 
 def _measured(cost: ResizeCost) -> Iterator[str]:
+    whose = "synthetic pedestrians, not people" if cost.synthetic else "training people"
     yield (
-        f"Measured on training people of {cost.data}, by an *emulation* of DeepStream's crop and "
+        f"Measured on {whose} ({cost.data}), by an *emulation* of DeepStream's crop and "
         f"resize on this machine's processor ({cost.runtime}), same graph both times:"
     )
     yield ""
@@ -146,6 +147,8 @@ def _measured(cost: ResizeCost) -> Iterator[str]:
     yield ""
     for path in cost.paths:
         yield from _table(path)
+        if path.sentence:
+            yield path.sentence + "\n"
     if cost.no_thresholds:
         yield cost.no_thresholds
     yield (

@@ -146,9 +146,13 @@ def _nvinfer(facts: Facts, choices: Choices) -> Iterator[Setting]:
     yield line("process-mode", 2, "choice", "secondary: works on the objects of another element")
     yield line("operate-on-gie-id", 1, "choice", "the detector's gie-unique-id")
     yield line("operate-on-class-ids", "0", "choice", "the detector's class of people: change it")
-    yield line("network-type", 100, "choice", "neither detector nor classifier: raw tensors")
+    yield line(
+        "network-type",
+        100,
+        "choice",
+        "raw tensors of every person in every frame: classifiers skip",
+    )
     yield line("output-tensor-meta", 1, "choice", "attach the embedding to the object")
-    yield line("classifier-async-mode", 0, "choice", "the embedding travels with its own frame")
     yield line("onnx-file", ONNX, "bundle", f"variant {facts.variant.name}")
     why = "built at the first start where it is missing"
     yield line(

@@ -81,6 +81,9 @@ def test_the_command_writes_what_it_measured(make_bundle, people, tmp_path):
             assert f"**{row['threshold']:.4f}**" in page
     assert any(row["resolvable"] for row in secondary["thresholds"]["candidate"])
     assert f"{tracker['cosine']['smallest']:.4f} worst" in made.as_text()
+    assert written["synthetic"] is True
+    assert "synthetic pedestrians, not people" in page
+    assert "keeping the reference threshold" in page
 
 
 def test_people_without_names_give_agreement_only(make_bundle, people, tmp_path):
