@@ -77,7 +77,7 @@ class DeviceFacts:
         return "\n".join([self._name(), *("  " + line for line in (self._stack(), self._size()))])
 
     def _name(self) -> str:
-        return self.module or self.gpu or f"a machine without an NVIDIA device, {self.arch}"
+        return self.module or self.gpu or "A machine without an NVIDIA device"
 
     def _stack(self) -> str:
         known = {

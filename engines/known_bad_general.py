@@ -129,7 +129,8 @@ ROWS: tuple[Row, ...] = (
         ),
         date="2026-11-20",
         workaround="avoid",
-        mend="Export for INT8 or FP16.",
+        mend="Bundles hold no FP8 graph.",
+        settled=True,
     ),
     Row(
         id="thor-fp8",
