@@ -7,6 +7,7 @@ from pathlib import Path
 from .. import __version__
 from ..core.files import write_atomically
 from .page_accuracy import accuracy, decision
+from .page_candidates import candidates
 from .page_layers import fusion, sensitivity
 from .page_made import made, setting
 from .page_parts import Markup, element, joined, paragraph, safe, signed
@@ -29,6 +30,7 @@ def render(data: ReportData) -> str:
         _verdict(data.verdict),
         _tiles(data),
         decision(data),
+        candidates(data),
         made(data),
         accuracy(data),
         scores(data),

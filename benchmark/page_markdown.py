@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .comparison import TABLE
+from .page_candidates import HEAD, cells, explained
 from .page_parts import signed, size_of
 from .report_data import ReportData
 from .thresholds import Threshold
@@ -17,6 +18,7 @@ def as_markdown(data: ReportData) -> str:
         _cell(data.subject),
         f"**{_cell(data.verdict.sentence)}** (rule: `{_code(data.verdict.rule)}`)",
         _checks(data),
+        _candidates(data),
         _variants(data),
         _accuracy(data),
         _mixed(data),
@@ -68,6 +70,14 @@ def _checks(data: ReportData) -> str:
     size = f"{data.verdict.samples:,} {what.format(f'{data.verdict.clusters:,}')}"
     title = f"How it was decided, on {size}"
     return _table(title, head, rows)
+
+
+def _candidates(data: ReportData) -> str:
+    if len(data.candidates) < 2:
+        return ""
+    lines = [f"- **{_cell(row.name)}**: {_cell(explained(row))}" for row in data.candidates]
+    body = _table("Candidates", HEAD, [cells(row) for row in data.candidates])
+    return "\n".join([body, "", *lines])
 
 
 def _variants(data: ReportData) -> str:

@@ -13,7 +13,7 @@ from .comparison import CosineSummary, CrossPrecision, Flips
 from .latency import Latency
 from .report import Setting
 from .thresholds import Thresholds
-from .verdict import Verdict
+from .verdict import Check, Decision, Verdict
 
 Picture = NDArray[np.uint8]
 
@@ -28,6 +28,27 @@ class Variant:
     size: int
     """Bytes."""
     note: str = ""
+
+
+@dataclass(frozen=True)
+class CandidateRow:
+    """One way of quantising that a device may choose; what was not judged has no numbers."""
+
+    name: str
+    what: str
+    place: str
+    """default, kept or left out."""
+    decision: Decision | None
+    change: Check | None
+    """The gate's main check: estimate and bounds."""
+    cosines: CosineSummary | None
+    int8_share: float
+    """Of all matrix work, by the recipe."""
+    size: int | None
+    """Bytes of one graph."""
+    judged: str
+    reason: str = ""
+    """Why it was left out."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +125,7 @@ class ReportData:
     before: str = "FP32"
     after: str = "INT8"
     variants: tuple[Variant, ...] = ()
+    candidates: tuple[CandidateRow, ...] = ()
     size_before: int | None = None
     scores: CrossPrecision | None = None
     flips: Flips | None = None

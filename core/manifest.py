@@ -292,7 +292,7 @@ def _contradictions_in_candidate(variant: Variant, where: str) -> Iterator[tuple
         what = f"the candidate {variant.candidate} for {variant.kind} is {wanted}"
         yield f"{where}.precision", f"{what}, not {variant.precision}"
     if variant.kind == "trt-attention" and variant.candidate == "int8-attention":
-        yield f"{where}.candidate", "no runtime has a kernel for a quantised Attention operator"
+        yield f"{where}.candidate", "the Attention operator has no place for a quantised softmax"
     if variant.recipe is not None and variant.precision != "int8":
         yield f"{where}.recipe", f"a graph in {variant.precision} is not quantised"
 

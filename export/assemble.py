@@ -1,26 +1,22 @@
-"""Puts a bundle together: golden crops and what each variant must answer, probe, model card."""
+"""Puts a bundle together: what each variant must answer, verdicts, thresholds, model card."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from .. import __version__
 from ..core.bundle import Bundle, write_bundle
-from ..core.data.synth.scene import Shot, World, render
 from ..core.errors import InternalError
-from ..core.golden import CROPS, array_bytes
-from ..core.images import decode
+from ..core.golden import array_bytes
 from ..core.manifest import (
     GOLDEN_CROPS,
     PROBE_CROPS,
     PROBE_EMBEDDINGS,
     Bounds,
+    Candidate,
     Manifest,
     Model,
     Space,
@@ -29,14 +25,15 @@ from ..core.manifest import (
 )
 from .calibration import CalibrationSet
 from .card import model_card
+from .carried import Carried
 from .graph import EMBEDDING, IMAGES
-from .graphs import Graphs, Written
-from .judge import Judge, Judgement
-from .quantise import Quantised
+from .graphs import Written
+from .judge import Judgement
 from .recipe import to_toml
 from .source import Source
+from .trial import Answers, Trial
 
-RECIPE, LOCK = "recipe.toml", "calib.lock"
+LOCK = "calib.lock"
 BOUNDS: Mapping[str, Bounds] = {
     "fp32": Bounds(cosine_min=0.9999, norm_tolerance=1e-3),
     "fp16": Bounds(cosine_min=0.998, norm_tolerance=5e-3),
@@ -49,83 +46,87 @@ def assemble(
     path: Path,
     source: Source,
     calibration: CalibrationSet | None,
-    quantised: Quantised | None,
-    graphs: Graphs,
-    judge: Judge,
-    judgement: Judgement,
+    trials: Sequence[Trial],
+    carried: Carried,
+    exact: Answers,
 ) -> Bundle:
     """Write the bundle; nothing in it depends on the clock or on this machine's speed."""
-    crops = golden_crops(source, calibration)
+    kept = [trial for trial in trials if trial.kept]
     members: dict[str, bytes] = {
-        GOLDEN_CROPS: array_bytes(crops),
-        "accuracy.json": _json(_accuracy(judgement)),
-        "README.md": model_card(source, calibration, quantised, graphs, judgement).encode(),
+        GOLDEN_CROPS: array_bytes(carried.golden),
+        "accuracy.json": _json(_accuracy(trials)),
+        "README.md": model_card(source, calibration, trials).encode(),
     }
-    if judgement.thresholds is not None:
-        members["thresholds.json"] = _json(judgement.thresholds.as_json())
-    if quantised is not None:
-        members[RECIPE] = to_toml(quantised.recipe).encode()
+    if found := _thresholds(kept):
+        members["thresholds.json"] = _json(found)
     if calibration is not None:
         members[LOCK] = calibration.lock(source.preprocess).encode()
-    exact, rounded = judge.reference.embed(crops), judge.candidate.embed(crops)
-    for graph in graphs.kept:
-        answer = rounded if graph.precision == graphs.candidate.precision else exact
-        members[f"variants/{graph.name}/model.onnx"] = graph.onnx
-        members[f"golden/{graph.name}.npy"] = array_bytes(answer)
-    members.update(_probe(source, judge, graphs))
-    manifest = _manifest(source, calibration, graphs)
-    return write_bundle(path, manifest, members)
+    if carried.probe is not None and exact.probe is not None:
+        members[PROBE_CROPS] = array_bytes(carried.probe)
+        members[PROBE_EMBEDDINGS] = array_bytes(exact.probe)
+    for trial in kept:
+        members.update(_members(source, trial, kept[0].candidate, exact))
+    return write_bundle(path, _manifest(source, calibration, kept, carried), members)
 
 
-def golden_crops(source: Source, calibration: CalibrationSet | None) -> NDArray[np.uint8]:
-    """Synthetic unless the user chose data: crops of people are personal data."""
-    if source.options.golden == "synthetic":
-        world = World(seed=0, domain_name="campus", height=256, width=128)
-        shots = (Shot("", person, person, 1 + person % 6, 0) for person in range(1, CROPS + 1))
-        images = (decode(render(world, shot)[0], "a golden crop") for shot in shots)
-        return np.stack([source.preprocess.resize(image) for image in images])
-    samples = calibration.samples if calibration else source.dataset.train
-    return source.crops(sorted(samples)[:CROPS])
+def recipe_member(candidate: Candidate, default: Candidate) -> str:
+    return "recipe.toml" if candidate == default else f"recipe-{candidate}.toml"
 
 
-def _probe(source: Source, judge: Judge, graphs: Graphs) -> Mapping[str, bytes]:
-    if not source.options.probe:
-        return {}
-    order = np.random.default_rng([source.options.seed, 0x960BE]).permutation(
-        len(source.dataset.train)
-    )
-    train = sorted(source.dataset.train)
-    crops = source.crops([train[index] for index in sorted(order[: source.options.probe])])
-    exact, rounded = judge.reference.embed(crops), judge.candidate.embed(crops)
-    quantised = graphs.candidate.precision
-    answers = {one.name: rounded if one.precision == quantised else exact for one in graphs.kept}
-    return {
-        PROBE_CROPS: array_bytes(crops),
-        PROBE_EMBEDDINGS: array_bytes(exact),
-        **{f"probe/{name}.npy": array_bytes(found) for name, found in answers.items()},
-    }
+def _members(
+    source: Source, trial: Trial, default: Candidate, exact: Answers
+) -> Mapping[str, bytes]:
+    members: dict[str, bytes] = {}
+    if trial.quantised is not None:
+        name = recipe_member(trial.candidate, default)
+        members[name] = to_toml(trial.quantised.recipe).encode()
+    for graph in trial.graphs:
+        variant = _variant(source, graph, None)
+        answers = _answers(trial, graph, exact)
+        members[variant.member] = graph.onnx
+        members[variant.golden] = array_bytes(answers.golden)
+        if answers.probe is not None:
+            members[variant.probe] = array_bytes(answers.probe)
+    return members
+
+
+def _answers(trial: Trial, graph: Written, exact: Answers) -> Answers:
+    """An FP32 graph is the full-precision one; any other answers as the judged engine did."""
+    if graph.precision == "fp32":
+        return exact
+    if trial.answers is None:
+        raise InternalError(f"{graph.name} is to be written, but nothing of it was judged")
+    return trial.answers
 
 
 def _manifest(
     source: Source,
     calibration: CalibrationSet | None,
-    graphs: Graphs,
+    kept: Sequence[Trial],
+    carried: Carried,
 ) -> Manifest:
-    config = source.model.config
+    config, options = source.model.config, source.options
     return Manifest(
         tool=__version__,
         name=source.name,
         model=Model(source.name, config.to_dict()),
         preprocess=source.preprocess,
         space=Space(source.lineage, config.neck_feature, config.embedding),
-        variants=tuple(_variant(source, graph) for graph in graphs.kept),
-        golden_source=source.options.golden,
-        probe_source="data" if source.options.probe else None,
+        variants=tuple(_variants(source, kept)),
+        golden_source=options.golden,
+        probe_source=None if carried.probe is None else options.probe_crops,
         calibration=LOCK if calibration else None,
     )
 
 
-def _variant(source: Source, graph: Written) -> Variant:
+def _variants(source: Source, kept: Sequence[Trial]) -> Iterable[Variant]:
+    for trial in kept:
+        recipe = recipe_member(trial.candidate, kept[0].candidate) if trial.quantised else None
+        for graph in trial.graphs:
+            yield _variant(source, graph, recipe)
+
+
+def _variant(source: Source, graph: Written, recipe: str | None) -> Variant:
     height, width = source.preprocess.height, source.preprocess.width
     nhwc = graph.spec.input == "uint8-nhwc"
     shape: tuple[int | str, ...] = (
@@ -135,17 +136,35 @@ def _variant(source: Source, graph: Written) -> Variant:
     return Variant(
         name=graph.name,
         kind=graph.kind.name,
-        candidate="int8" if graph.precision == "int8" else "fp16",
+        candidate=graph.candidate,
         precision=graph.precision,
         opset=graph.spec.opset,
         inputs=(TensorSpec(IMAGES, "uint8" if nhwc else "float32", shape, "crops"),),
         outputs=(TensorSpec(EMBEDDING, "float32", ("batch", dimension), "embedding"),),
         bounds=BOUNDS[graph.precision],
-        recipe=RECIPE if graph.precision == "int8" else None,
+        recipe=recipe,
     )
 
 
-def _accuracy(judgement: Judgement) -> Mapping[str, Any]:
+def _accuracy(trials: Sequence[Trial]) -> Mapping[str, Any]:
+    """The default candidate's at the top; every candidate's, also of those left out, by name."""
+    found = {trial.candidate: _of_trial(trial) for trial in trials}
+    return {**_of_judgement(trials[0].judgement), "candidates": found}
+
+
+def _of_trial(trial: Trial) -> Mapping[str, Any]:
+    facts = {
+        "kept": trial.kept,
+        "reason": trial.left_out,
+        "judged": trial.judged_as,
+        "int8_share": round(trial.share, 6),
+    }
+    return {**facts, **_of_judgement(trial.judgement)}
+
+
+def _of_judgement(judgement: Judgement | None) -> dict[str, Any]:
+    if judgement is None:
+        return {}
     found: dict[str, Any] = {
         "verdict": judgement.verdict.as_json(),
         "cosine": judgement.cosines.as_json(),
@@ -158,6 +177,15 @@ def _accuracy(judgement: Judgement) -> Mapping[str, Any]:
             "wrong_to_right": len(changed.wrong_to_right),
         }
     return found
+
+
+def _thresholds(kept: Sequence[Trial]) -> Mapping[str, Any]:
+    found = {
+        trial.candidate: trial.judgement.thresholds.as_json()
+        for trial in kept
+        if trial.judgement is not None and trial.judgement.thresholds is not None
+    }
+    return {**found[kept[0].candidate], "candidates": found} if found else {}
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .. import __version__
 from ..benchmark.comparison import TABLE, summary
 from .calibration import CalibrationSet
-from .graphs import Graphs
+from .candidates import NOT_NATIVE, WHAT
 from .judge import Judgement
 from .quantise import Quantised
 from .source import Source
+from .trial import Trial
 
 
-def model_card(
-    source: Source,
-    calibration: CalibrationSet | None,
-    quantised: Quantised | None,
-    graphs: Graphs,
-    judgement: Judgement,
-) -> str:
+def model_card(source: Source, calibration: CalibrationSet | None, trials: Sequence[Trial]) -> str:
     """Markdown, and the same on every run."""
+    default = trials[0]
     parts = [
         f"# {source.name}",
         _what(source),
-        _variants(graphs),
-        _making(calibration, quantised),
-        f"## Verdict\n\n{judgement.verdict.sentence}",
-        _retrieval(judgement),
-        _mind(source, judgement),
+        _variants(trials),
+        _making(calibration, default.quantised),
+        *(_verdict(default.judgement) if default.judgement else ()),
+        _candidates(trials) if len(trials) > 1 else "",
+        _mind(source, default.judgement),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -44,10 +42,12 @@ def _what(source: Source) -> str:
     )
 
 
-def _variants(graphs: Graphs) -> str:
+def _variants(trials: Sequence[Trial]) -> str:
     rows = [
         f"| {graph.name} | {graph.precision} | {graph.spec.opset} | {graph.kind.why} |"
-        for graph in graphs.kept
+        for trial in trials
+        if trial.kept
+        for graph in trial.graphs
     ]
     return "\n".join(
         ["## Variants", "", "| name | precision | opset | why |", "|---|---|---|---|", *rows]
@@ -67,6 +67,30 @@ def _making(calibration: CalibrationSet | None, quantised: Quantised | None) -> 
     )
 
 
+def _verdict(judgement: Judgement) -> list[str]:
+    return [f"## Verdict\n\n{judgement.verdict.sentence}", _retrieval(judgement)]
+
+
+def _candidates(trials: Sequence[Trial]) -> str:
+    """Each with its own verdict; a device takes the fastest that agrees with this machine."""
+    lines = []
+    for trial in trials:
+        verdict = trial.judgement.verdict.sentence if trial.judgement else ""
+        found = verdict if trial.kept else f"left out: {trial.left_out}"
+        lines.append(
+            f"- **{trial.candidate}**: {WHAT[trial.candidate]}; {trial.share:.0%} of the matrix "
+            f"work in INT8. Judged: {trial.judged_as}. {found}"
+        )
+    head = (
+        f"## Candidates\n\nThe default is {trials[0].candidate}. A device builds them all and "
+        "serves the fastest that agrees with what the exporting machine computed."
+    )
+    native = any(graph.kind.attention == "native" for trial in trials for graph in trial.graphs)
+    if native and any(trial.candidate == "int8-attention" for trial in trials):
+        lines += ["", NOT_NATIVE]
+    return "\n".join([head, "", *lines])
+
+
 def _retrieval(judgement: Judgement) -> str:
     if judgement.accuracy is None:
         return ""
@@ -79,12 +103,12 @@ def _retrieval(judgement: Judgement) -> str:
     return "\n".join([*head, *rows])
 
 
-def _mind(source: Source, judgement: Judgement) -> str:
+def _mind(source: Source, judgement: Judgement | None) -> str:
     lines = [
         "Embeddings identify people; treat them, and galleries of them, as personal data.",
         "Only vectors of one space (`space` in manifest.json) may be compared.",
     ]
-    if judgement.verdict.kind == "agreement":
+    if judgement and judgement.verdict.kind == "agreement":
         lines.append("Agreement with the full-precision model was measured, not accuracy.")
     if source.is_synthetic:
         lines.append(

@@ -83,5 +83,5 @@ def _spread(colours: Floats, shape: tuple[int, ...]) -> Floats:
 
 
 def _typed(writer: GraphWriter, values: NDArray[np.float64]) -> Floats:
-    typed: Floats = values.astype(writer.float_type).astype(np.float32)
+    typed: Floats = values.astype(writer.held_type).astype(np.float32)
     return typed

@@ -68,9 +68,9 @@ def weight_integers(weight: Floats, scale: NDArray[Any]) -> NDArray[np.int8]:
 def _typed_scale(writer: GraphWriter, amax: NDArray[np.float64]) -> NDArray[Any]:
     """amax / 127 in the graph's type; where a channel is all zero any positive step will do."""
     step = np.where(amax > 0, amax, 1.0) / INT8_MAX
-    typed = np.maximum(step, SMALLEST_FP16).astype(writer.float_type)
-    if writer.float_type is np.float16:
+    typed: NDArray[Any] = np.maximum(step, SMALLEST_FP16).astype(writer.held_type)
+    if writer.held_type is np.float16:
         # FP16 steps are coarse: rounding one down would clip the largest weight.
         typed = np.where(typed < step, np.nextafter(typed, np.float16(np.inf)), typed)
-    result: NDArray[Any] = typed
+    result: NDArray[Any] = typed.astype(writer.float_type)
     return result

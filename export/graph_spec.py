@@ -27,6 +27,8 @@ class GraphSpec:
     neck: Neck = "before"
     int8: frozenset[str] = frozenset()
     int8_attention: bool = False
+    rounded: bool = False
+    """FP32, but every constant that an FP16 graph holds in FP16 has its FP16 value."""
 
     def __post_init__(self) -> None:
         if self.int8_attention and self.attention == "native":

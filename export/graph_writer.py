@@ -27,6 +27,8 @@ class GraphWriter:
         self.float_type: type[np.floating[Any]] = (
             np.float16 if spec.precision == "fp16" else np.float32
         )
+        self.held_type = np.float16 if spec.rounded else self.float_type
+        """What a constant's value is rounded to; `float_type` is what it is stored as."""
         self._nodes: list[NodeProto] = []
         self._names: set[str] = set()
         self._constants: dict[str, TensorProto] = {}
@@ -59,12 +61,12 @@ class GraphWriter:
         largest = float(np.abs(values).max(initial=0.0))
         if not np.isfinite(largest):
             raise ConfigError(f"{name} holds weights that are not finite; the checkpoint is broken")
-        if self.float_type is np.float16 and largest > FP16_MAX:
+        if self.held_type is np.float16 and largest > FP16_MAX:
             raise ConfigError(
                 f"{name} reaches {largest:.3g}, more than FP16 can hold ({FP16_MAX:.0f}); "
                 "export this model with FP32 variants only"
             )
-        return self.constant(name, values.astype(self.float_type))
+        return self.constant(name, values.astype(self.held_type).astype(self.float_type))
 
     def constant(self, name: str, values: NDArray[Any]) -> str:
         """A constant exactly as given; the same name twice must mean the same values."""

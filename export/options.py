@@ -23,6 +23,9 @@ class ExportOptions:
     data: Path | None = option(None, "the data set: calibration from its training split (required)")
     out: Path | None = option(None, "the bundle to write, OUT.pvb (required)")
     int8: bool = option(False, "quantise; without it the bundle is full and half precision")
+    candidates: str | None = option(
+        None, "also make fp16, int8, int8-attention, mixed (by comma), for a device to choose from"
+    )
     target: str = option(
         "cpu", "cpu, rtx, trt10.3, trt10.13, trt10.16, trt11, deepstream; by comma"
     )
@@ -33,8 +36,13 @@ class ExportOptions:
     search: bool = option(True, "protect layers that quantise badly, judged on training people")
     calibration_crops: int = option(512, "training crops that set the ranges", low=32)
     golden: Literal["synthetic", "data"] = option("synthetic", "the crops replayed at every load")
-    probe: int = option(
-        0, "training crops to store for checks on devices; 0, or 200 and more", low=0
+    probe: int | None = option(
+        None,
+        "crops to store for checks on devices: 0, or 200 and more; 200 with --candidates",
+        low=0,
+    )
+    probe_crops: Literal["synthetic", "data"] = option(
+        "synthetic", "what those are; people in crops from data can be recognised"
     )
     arch: str = option("8.6,8.9,12.0", "compute capabilities for rtx engines; by comma")
     latency: bool = option(True, "time the engines, interleaved")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,26 +10,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..benchmark.gate import Gate
 from ..benchmark.latency import Latency, race
 from ..benchmark.report import Setting
 from ..benchmark.report_data import ReportData
-from ..core.errors import ConfigError, GateFailure, GateUndecided
-from ..core.files import refuse_unwritable
-from ..engines.tensorrt_build import BuildRequest
+from ..core.errors import GateFailure, GateUndecided, InternalError
+from ..core.manifest import Candidate
 from .assemble import assemble
+from .carried import carried_crops
+from .checks import Order, checked
+from .embedder import Embedder
 from .fusion import FusionProof, prove
 from .graphs import Graphs, write_form, write_graphs
-from .judge import Judge, Judgement
+from .judge import Judgement
 from .options import ExportOptions
-from .quantise import Quantised, quantise
+from .quantise import quantise
 from .report import report_data, write_report
+from .score import answers_of, score
 from .source import Source, open_source
 from .stages import Stages
-from .variants import Target, targets_named
+from .trial import Trial
 from .workspace import Workspace
 
-SUFFIX = ".pvb"
 LATENCY_BATCHES = (1, 8)
 LATENCY_ROUNDS = 12
 PARITY_CROPS = 40
@@ -52,10 +53,16 @@ class Exported:
             "report": str(self.report),
             "verdict": self.data.verdict.as_json(),
             "variants": dict(self.kept),
+            "candidates": {
+                row.name: {"kept": not row.reason, "reason": row.reason}
+                for row in self.data.candidates
+            },
         }
 
     def as_text(self) -> str:
-        sizes = "\n".join(f"  {name:16s} {size / 1e6:7.1f} MB" for name, size in self.kept.items())
+        sizes = "\n".join(f"  {name:28s} {size / 1e6:7.1f} MB" for name, size in self.kept.items())
+        for row in self.data.candidates:
+            sizes += f"\n  {row.name} is left out: {row.reason}" if row.reason else ""
         speed = f"\n{self.data.latency.as_text()}" if self.data.latency else ""
         return (
             f"{self.data.verdict.as_text()}\n\n{sizes}{speed}\n\n"
@@ -65,83 +72,83 @@ class Exported:
 
 def export(options: ExportOptions) -> Exported:
     """Run every stage; the bundle appears whole, and only if its gate passes."""
-    out, targets = _checked(options)
+    order = checked(options)
+    out = order.out
     workspace = Workspace(out.with_suffix(".work"))
     setting = Setting()
-    stages = Stages(7 if options.int8 else 6)
+    stages = Stages(5 + options.int8 + options.latency)
     with stages.stage("read weights and data set"):
         source = open_source(options)
         crops = source.calibration()
-    quantised = None
+    recipes: dict[Candidate, Any] = dict.fromkeys(order.candidates)
     if options.int8:
         with stages.stage("calibrate and rehearse"):
-            quantised = quantise(source, crops, workspace, stages.progress)
+            recipes |= quantise(source, crops, workspace, stages.progress, order.candidates)
     with stages.stage("write and check graphs"):
         sample = source.crops(crops.samples[:PARITY_CROPS])
-        graphs = write_graphs(source, quantised, targets, sample)
+        graphs = write_graphs(source, recipes, order.targets, sample)
+        carried = carried_crops(source, crops, order.probe)
+    with Embedder(graphs.reference, source, workspace) as reference:
+        with stages.stage("score the built engines"):
+            trials = score(source, recipes, graphs, reference, crops, carried, workspace)
+            exact = answers_of(reference, carried)
+        latency = None
+        if options.latency:
+            built = graphs.judged[graphs.default]
+            with stages.stage("time the engines"), Embedder(built, source, workspace) as default:
+                latency = _latency(reference, default, sample)
     with stages.stage("prove fusion"):
-        proof = _proof(source, quantised, graphs, targets)
-    with Judge(source, graphs, workspace) as judge:
-        with stages.stage("score the built engine"):
-            judgement = judge.judge(crops)
-        with stages.stage("time the engines"):
-            latency = _latency(judge, sample) if options.latency else None
-        data = report_data(
-            source, quantised, graphs, judgement, proof, targets, latency, stages.seconds, setting
-        )
-        report = out.with_suffix(".report")
-        write_report(report, data, graphs, quantised)
-        _require_pass(judgement, report)
-        with stages.stage("write the bundle"):
-            calibration = crops if quantised else None
-            made = assemble(out, source, calibration, quantised, graphs, judge, judgement)
+        proofs = _proofs(source, trials, graphs, order)
+    judgement = _of_default(trials)
+    data = report_data(
+        source, graphs, trials, judgement, proofs, order.targets, latency, stages.seconds, setting
+    )
+    report = out.with_suffix(".report")
+    write_report(report, data, graphs, trials)
+    _require_pass(judgement, report)
+    with stages.stage("write the bundle"):
+        made = assemble(out, source, crops if options.int8 else None, trials, carried, exact)
     workspace.remove()
-    kept = {f"{one.name} ({one.precision})": len(one.onnx) for one in graphs.kept}
+    kept = {
+        f"{one.name} ({one.precision})": len(one.onnx)
+        for trial in trials
+        if trial.kept
+        for one in trial.graphs
+    }
     return Exported(out, report / "report.html", made.digest, data, kept)
 
 
-def _checked(options: ExportOptions) -> tuple[Path, tuple[Target, ...]]:
-    """Every mistake that can be seen without work."""
-    if options.out is None:
-        raise ConfigError("say where the bundle goes: -o OUT.pvb")
-    if options.out.suffix != SUFFIX:
-        raise ConfigError(f"{options.out}: a bundle's name ends in {SUFFIX}")
-    refuse_unwritable(options.out)
-    if options.gate != "agreement":
-        Gate.parse(options.gate)
-    if options.recipe is not None and not options.int8:
-        raise ConfigError("--recipe is for quantising; give --int8 too")
-    if 0 < options.probe < 200:
-        raise ConfigError(f"{options.probe} probe crops show nothing; give 200 or more, or 0")
-    BuildRequest(_architectures(options))
-    return options.out, targets_named(options.target)
+def _proofs(
+    source: Source, trials: tuple[Trial, ...], graphs: Graphs, order: Order
+) -> dict[Candidate, FusionProof]:
+    """For every graph with Attention that a target of this kind may get."""
+    proofs: dict[Candidate, FusionProof] = {}
+    if not any(target.proof == "here" for target in order.targets):
+        return proofs
+    for trial in trials:
+        native = graphs.native(trial.candidate)
+        if native is not None and trial.kept:
+            spec = replace(native.spec, precision="fp32")
+            refused = write_form(source, trial.quantised, spec)
+            depth = source.model.config.depth
+            proofs[trial.candidate] = prove(native.onnx, refused, depth, order.architectures)
+    return proofs
 
 
-def _architectures(options: ExportOptions) -> tuple[str, ...]:
-    return tuple(one.strip() for one in options.arch.split(",") if one.strip())
-
-
-def _proof(
-    source: Source,
-    quantised: Quantised | None,
-    graphs: Graphs,
-    targets: Sequence[Target],
-) -> FusionProof | None:
-    if not any(target.proof == "here" for target in targets):
-        return None
-    native = graphs.named("trt-attention")
-    refused = write_form(source, quantised, replace(native.spec, precision="fp32"))
-    arches = _architectures(source.options)
-    return prove(native.onnx, refused, source.model.config.depth, arches)
-
-
-def _latency(judge: Judge, sample: NDArray[np.uint8]) -> Latency:
+def _latency(reference: Embedder, candidate: Embedder, sample: NDArray[np.uint8]) -> Latency:
+    """The default candidate only: what a GPU makes of the others cannot be timed here."""
     batches = {size: sample[:size] for size in LATENCY_BATCHES}
     contenders = {
-        f"OpenVINO {judge.reference.info().precision}": judge.reference.embed,
-        f"OpenVINO {judge.candidate.info().precision}": judge.candidate.embed,
+        f"OpenVINO {side.info.precision}": side.engine.embed for side in (reference, candidate)
     }
     return race(contenders, batches, rounds=LATENCY_ROUNDS)
+
+
+def _of_default(trials: tuple[Trial, ...]) -> Judgement:
+    judgement = trials[0].judgement
+    if judgement is None:
+        raise InternalError("the default candidate was not judged")
+    return judgement
 
 
 def _require_pass(judgement: Judgement, report: Path) -> None:

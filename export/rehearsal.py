@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -40,6 +40,16 @@ class Rehearsal:
     identities: NDArray[np.int64]
     exact: NDArray[np.float32]
     batch: int = 32
+
+    def first(self, crops: int) -> Rehearsal:
+        """A shorter rehearsal, for work that is repeated for every layer."""
+        part = slice(0, crops)
+        return replace(
+            self,
+            images=self.images[part],
+            identities=self.identities[part],
+            exact=self.exact[part],
+        )
 
     def damage(self, model: ReidVit, scales: Scales, layers: Collection[str]) -> Damage:
         with as_int8(model, scales, layers):

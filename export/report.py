@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ..benchmark.pairs import PairScores
 from ..benchmark.report import Setting, reproducing
 from ..benchmark.report_data import (
     Answer,
+    CandidateRow,
     ChangedQuery,
     FusionProof,
     Histogram,
@@ -29,12 +31,16 @@ from ..benchmark.report_data import (
 )
 from ..core.files import write_atomically
 from ..core.images import read_image
+from ..core.manifest import Candidate
+from .assemble import recipe_member
+from .candidates import NOT_NATIVE, WHAT
 from .fusion import FusionProof as Proof
 from .graphs import Graphs
 from .judge import Accuracy, Judgement
 from .quantise import Quantised
 from .recipe import save_recipe
 from .source import Source
+from .trial import Trial
 from .variants import Target
 
 COMMAND = "personvit-export"
@@ -45,23 +51,24 @@ ANSWERS = 5
 
 def report_data(
     source: Source,
-    quantised: Quantised | None,
     graphs: Graphs,
+    trials: Sequence[Trial],
     judgement: Judgement,
-    proof: Proof | None,
+    proofs: Mapping[Candidate, Proof],
     targets: Sequence[Target],
     latency: Latency | None,
     stages: Sequence[tuple[str, float]],
     setting: Setting,
 ) -> ReportData:
-    """Everything the page shows; it computes nothing itself."""
-    accuracy = judgement.accuracy
+    """Everything the page shows; it computes nothing itself. `judgement` is the default's."""
+    accuracy, quantised = judgement.accuracy, trials[0].quantised
     return ReportData(
         title=source.name,
         verdict=judgement.verdict,
         subject=_subject(source),
-        after=graphs.candidate.precision.upper(),
-        variants=_variants(graphs),
+        after=graphs.default.upper(),
+        variants=_variants(trials),
+        candidates=tuple(_candidate(trial, trials[0]) for trial in trials),
         size_before=len(graphs.reference.onnx),
         scores=accuracy.scores if accuracy else None,
         flips=accuracy.flips if accuracy else None,
@@ -71,25 +78,25 @@ def report_data(
         cosines=judgement.cosines,
         cosine_shares=_cosine_shares(judgement.cosine_values),
         sensitivity=_sensitivity(quantised),
-        fusion=_fusion(proof, targets),
+        fusion=_fusion(proofs, graphs, targets),
         changed=_changed(source, accuracy) if accuracy else (),
         stages=tuple(stages),
         setting=setting,
         command=reproducing(COMMAND, source.options),
         facts=_facts(source, quantised, judgement),
-        notes=_notes(source, judgement),
+        notes=_notes(source, judgement, trials),
     )
 
 
-def write_report(
-    folder: Path, data: ReportData, graphs: Graphs, quantised: Quantised | None
-) -> None:
+def write_report(folder: Path, data: ReportData, graphs: Graphs, trials: Sequence[Trial]) -> None:
     """HTML for a person, Markdown for a review, JSON for a program, the recipe for next time."""
     write_page(folder / "report.html", data)
     write_atomically(folder / "report.md", as_markdown(data))
     write_atomically(folder / "report.json", json.dumps(_json(data, graphs), indent=2) + "\n")
-    if quantised is not None:
-        save_recipe(folder / "recipe.toml", quantised.recipe)
+    for trial in trials:
+        if trial.quantised is not None:
+            name = recipe_member(trial.candidate, trials[0].candidate)
+            save_recipe(folder / name, trial.quantised.recipe)
 
 
 def _subject(source: Source) -> str:
@@ -101,10 +108,29 @@ def _subject(source: Source) -> str:
     )
 
 
-def _variants(graphs: Graphs) -> tuple[Variant, ...]:
+def _variants(trials: Sequence[Trial]) -> tuple[Variant, ...]:
     return tuple(
         Variant(one.name, f"opset {one.spec.opset}", one.precision, len(one.onnx), one.kind.why)
-        for one in graphs.kept
+        for trial in trials
+        if trial.kept
+        for one in trial.graphs
+    )
+
+
+def _candidate(trial: Trial, default: Trial) -> CandidateRow:
+    verdict = trial.judgement.verdict if trial.judgement else None
+    place = "yes" if trial.kept else "left out"
+    return CandidateRow(
+        name=trial.candidate,
+        what=WHAT[trial.candidate],
+        place="default" if trial is default else place,
+        decision=verdict.decision if verdict else None,
+        change=verdict.checks[0] if verdict else None,
+        cosines=trial.judgement.cosines if trial.judgement else None,
+        int8_share=trial.share,
+        size=len(trial.shown.onnx) if trial.shown else None,
+        judged=trial.judged_as,
+        reason=trial.left_out,
     )
 
 
@@ -128,25 +154,26 @@ def _sensitivity(quantised: Quantised | None) -> tuple[Sensitivity, ...]:
     )
 
 
-def _fusion(proof: Proof | None, targets: Sequence[Target]) -> tuple[FusionProof, ...]:
-    rows = (
-        []
-        if proof is None
-        else [
-            FusionProof(
-                architecture=f"SM {one.capability}",
-                variant="trt-attention",
-                proved=one.proved,
-                built="builds" not in one.failed,
-                attention_nodes=proof.attentions,
-                expected_nodes=proof.expected,
-                decomposable_nodes=int("none marked decomposable" in one.failed),
-                fp32_refused="FP32 form refused" not in one.failed,
-                note=one.log,
-            )
-            for one in proof.architectures
-        ]
-    )
+def _fusion(
+    proofs: Mapping[Candidate, Proof], graphs: Graphs, targets: Sequence[Target]
+) -> tuple[FusionProof, ...]:
+    native = {candidate: graphs.native(candidate) for candidate in proofs}
+    rows = [
+        FusionProof(
+            architecture=f"SM {one.capability}",
+            variant=graph.name,
+            proved=one.proved,
+            built="builds" not in one.failed,
+            attention_nodes=proofs[candidate].attentions,
+            expected_nodes=proofs[candidate].expected,
+            decomposable_nodes=int("none marked decomposable" in one.failed),
+            fp32_refused="FP32 form refused" not in one.failed,
+            note=one.log,
+        )
+        for candidate, graph in native.items()
+        if graph is not None
+        for one in proofs[candidate].architectures
+    ]
     rows += [
         FusionProof(target.name, target.variant, None, note=target.title)
         for target in targets
@@ -196,15 +223,21 @@ def _facts(source: Source, quantised: Quantised | None, judgement: Judgement) ->
         recipe, damage = quantised.recipe, quantised.damage
         facts["ranges"] = f"{recipe.calibration} of {source.options.calibration_crops} crops"
         facts["kept in higher precision"] = ", ".join(recipe.high_precision) or "nothing"
-        facts["rehearsal"] = (
-            f"mean 1 - cosine {damage.error:.5f}, worst percent {damage.worst:.5f}, "
-            f"margin {-damage.margin_loss:+.5f}"
-        )
+        if damage is not None:
+            facts["rehearsal"] = (
+                f"mean 1 - cosine {damage.error:.5f}, worst percent {damage.worst:.5f}, "
+                f"margin {-damage.margin_loss:+.5f}"
+            )
     return facts
 
 
-def _notes(source: Source, judgement: Judgement) -> tuple[str, ...]:
+def _notes(source: Source, judgement: Judgement, trials: Sequence[Trial]) -> tuple[str, ...]:
     notes = [note for info in judgement.engines for note in info.notes]
+    if len(trials) == 1:
+        notes.append(f"Judged as: {trials[0].judged_as}.")
+    native = any(graph.kind.attention == "native" for trial in trials for graph in trial.graphs)
+    if native and any(trial.candidate == "int8-attention" for trial in trials):
+        notes.append(NOT_NATIVE)
     if source.is_synthetic:
         notes.append("Synthetic pedestrians are not people: no figure here is one for people.")
     if source.bad:
@@ -222,6 +255,7 @@ def _json(data: ReportData, graphs: Graphs) -> dict[str, Any]:
         "command": data.command,
         "verdict": data.verdict.as_json(),
         "variants": made,
+        "candidates": {row.name: _row(row) for row in data.candidates},
         "parity": graphs.parity.as_json(),
         "facts": dict(data.facts),
         "notes": list(data.notes),
@@ -235,3 +269,8 @@ def _json(data: ReportData, graphs: Graphs) -> dict[str, Any]:
         "largest values": graphs.magnitudes,
     }
     return found | {name: part.as_json() for name, part in parts.items() if part is not None}
+
+
+def _row(row: CandidateRow) -> dict[str, Any]:
+    found = {key: value for key, value in asdict(row).items() if key != "name"}
+    return found | {"cosines": row.cosines.as_json() if row.cosines else None}

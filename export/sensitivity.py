@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..core.files import write_atomically
-from ..core.models.config import ModelConfig
 from ..core.models.vit import ReidVit
 from .recipe import Recipe
 from .rehearsal import Damage, Rehearsal
-from .scales import PATCH_LAYER, Scales
+from .scales import Scales
+from .work import work_shares
 
 MEAN_ERROR_LIMIT = 0.01
 WORST_ERROR_LIMIT = 0.05
@@ -114,21 +114,6 @@ def fewest(most: int, holds: Callable[[int], bool]) -> int:
 def relative_cost(shares: dict[str, float], protected: Sequence[str]) -> float:
     """Static cost of a recipe against all-INT8: 1 when nothing is protected."""
     return 1 + (FLOAT_COST - 1) * sum(shares[layer] for layer in protected)
-
-
-def work_shares(config: ModelConfig) -> dict[str, float]:
-    """Each layer's share of the multiply-adds in quantisable layers."""
-    rows, columns = config.grid
-    width, tokens = config.width, rows * columns
-    per_block = {"attn.qkv": 3, "attn.proj": 1, "mlp.fc1": 4, "mlp.fc2": 4}
-    work = {
-        f"blocks.{block}.{part}": float(times * width * width * tokens)
-        for block in range(config.depth)
-        for part, times in per_block.items()
-    }
-    work[PATCH_LAYER] = float(3 * config.patch**2 * width * tokens)
-    total = sum(work.values())
-    return {layer: amount / total for layer, amount in work.items()}
 
 
 def _harm_among(rows: Sequence[Sensitivity]) -> Callable[[Sensitivity], tuple[float, str]]:
