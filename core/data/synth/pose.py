@@ -61,14 +61,21 @@ class Pose:
 
 def sample_pose(rng: np.random.Generator, person: Person) -> Pose:
     """A moment of walking or standing, with one arm sometimes busy."""
-    body = person.body
-    hip = 0.515 * body.legs
-    shoulder = 0.815 + 0.3 * (hip - 0.515)
     phase = float(rng.uniform(0, 2 * np.pi))
     stride = person.stride * (0.12 if rng.random() < 0.2 else float(rng.uniform(0.6, 1.1)))
     busy = int(rng.choice((-1, 1))) if rng.random() < 0.2 else 0
     if person.bag == "handbag" and busy == person.bag_side:
         busy = 0
+    return pose_at(person, phase, stride, busy=busy, nod=float(rng.normal(0, 0.25)))
+
+
+def pose_at(
+    person: Person, phase: float, stride: float, *, busy: int = 0, nod: float = 0.0
+) -> Pose:
+    """One moment of a step: `phase` runs from 0 to 2 pi, `busy` is the side of a raised arm."""
+    body = person.body
+    hip = 0.515 * body.legs
+    shoulder = 0.815 + 0.3 * (hip - 0.515)
     legs = tuple(_leg(side, phase, stride, hip, person) for side in (-1, 1))
     arms = tuple(_arm(side, phase, stride, shoulder, person, side == busy) for side in (-1, 1))
     lean = 0.012 * stride
@@ -79,7 +86,7 @@ def sample_pose(rng: np.random.Generator, person: Person) -> Pose:
         head=(0.0, shoulder + 0.02 + 0.085 * body.head, lean + 0.018),
         hip_height=hip,
         shoulder_height=shoulder,
-        nod=float(rng.normal(0, 0.25)),
+        nod=nod,
     )
 
 
