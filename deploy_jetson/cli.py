@@ -10,9 +10,12 @@ from .push import PushOptions, push
 from .receive import ReceiveOptions, receive
 from .rollback import RollbackOptions, rollback
 from .serve import ServeOptions, serve
+from .serve_health import HealthOptions, health
+from .service import ServiceOptions, service
 from .sign import SignOptions, sign
 from .status import StatusOptions, status
 from .trust import TrustOptions, trust
+from .wheelhouse import WheelhouseOptions, wheelhouse
 
 main = CommandGroup("personvit-deploy", "Put a bundle on a device, prove it there, and serve it.")
 main.command("keygen", KeygenOptions)(keygen)
@@ -25,3 +28,6 @@ main.command("install", InstallOptions)(install)
 main.command("rollback", RollbackOptions)(rollback)
 main.command("status", StatusOptions)(status)
 main.command("deepstream", DeepStreamOptions)(deepstream)
+main.command("health", HealthOptions)(health)
+main.command("service", ServiceOptions)(service)
+main.command("wheelhouse", WheelhouseOptions)(wheelhouse)

@@ -11,6 +11,7 @@ from ..core.errors import PersonvitError
 from ..engines.base import Engine
 from ..engines.golden import Drift, Replay, drift
 from .home import Home
+from .serving import open_serving
 from .slots import Slot, SlotRecord
 
 
@@ -49,8 +50,6 @@ class Model:
 
 def open_model(home: Home) -> Model:
     """What `current` leads to, with its golden crops replayed on the way."""
-    from .serving import open_serving
-
     serving = open_serving(home)
     record = serving.facts
     bundle = Bundle.open(serving.slot.bundle)

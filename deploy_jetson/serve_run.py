@@ -104,6 +104,7 @@ class _Life:
             seconds = min(seconds, self._notifier.watchdog_s / PINGS_PER_WATCHDOG)
         was_sound = True
         while True:
+            await asyncio.sleep(seconds)
             sound = await self.service.test(seconds)
             if sound:
                 self._notifier.alive()
@@ -111,7 +112,6 @@ class _Life:
                 self._notifier.status(self.service.status())
                 self._say(self.service.status())
             was_sound = sound
-            await asyncio.sleep(seconds)
 
     async def _follow(self) -> None:
         """Reload on SIGHUP, and once for each install that `current` comes to lead to."""

@@ -34,6 +34,7 @@ def listening(path: Path) -> Iterator[socket.socket]:
     mask = os.umask(0o777 & ~GROUP_MAY_CONNECT)
     try:
         bound.bind(str(path))
+        bound.listen()
     finally:
         os.umask(mask)
     own = path.stat().st_ino
