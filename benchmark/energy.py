@@ -66,6 +66,11 @@ class EnergyMeter:
         self._stop = time.monotonic()
         self._end()
 
+    @property
+    def samples(self) -> int:
+        """Lines that told something so far."""
+        return len(self._readings)
+
     def energy(self, crops: int = 0) -> Energy:
         """Of the block so far, or of the whole block once it was left."""
         if self._start is None:

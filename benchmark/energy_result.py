@@ -172,9 +172,13 @@ def _watts(readings: Sequence[Reading], total: Total) -> tuple[list[float], list
 def _mean(
     times: Sequence[float], watts: Sequence[float], phase: tuple[float, float] | None
 ) -> float | None:
-    if phase is None or not any(phase[0] <= time <= phase[1] for time in times):
+    """From the samples within, for what comes after a phase is no part of it."""
+    inside = [(at, value) for at, value in zip(times, watts, strict=True)
+              if phase and phase[0] <= at <= phase[1]]  # fmt: skip
+    if phase is None or not inside:
         return None
-    return integrate(times, watts, *phase) / (phase[1] - phase[0])
+    own = [at for at, _ in inside], [value for _, value in inside]
+    return integrate(*own, *phase) / (phase[1] - phase[0])
 
 
 def _clock_notes(samples: Sequence[Sample]) -> tuple[str, ...]:
