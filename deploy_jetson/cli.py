@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from ..core.command import CommandGroup
+from .collect import CollectOptions, collect
 from .deepstream import DeepStreamOptions, deepstream
+from .device_report import ReportOptions, report
 from .install import InstallOptions, install
 from .keygen import KeygenOptions, keygen
 from .push import PushOptions, push
 from .receive import ReceiveOptions, receive
+from .remote_status import AnyStatusOptions, any_status
 from .rollback import RollbackOptions, rollback
 from .serve import ServeOptions, serve
 from .serve_health import HealthOptions, health
 from .service import ServiceOptions, service
 from .sign import SignOptions, sign
-from .status import StatusOptions, status
 from .trust import TrustOptions, trust
 from .wheelhouse import WheelhouseOptions, wheelhouse
 
@@ -26,7 +28,9 @@ main.command("receive", ReceiveOptions)(receive)
 main.command("serve", ServeOptions)(serve)
 main.command("install", InstallOptions)(install)
 main.command("rollback", RollbackOptions)(rollback)
-main.command("status", StatusOptions)(status)
+main.command("status", AnyStatusOptions)(any_status)
+main.command("report", ReportOptions)(report)
+main.command("collect", CollectOptions)(collect)
 main.command("deepstream", DeepStreamOptions)(deepstream)
 main.command("health", HealthOptions)(health)
 main.command("service", ServiceOptions)(service)
