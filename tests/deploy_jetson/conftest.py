@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -43,6 +44,29 @@ def new(small_bundle, tmp_path_factory) -> Path:
 @pytest.fixture
 def home(tmp_path) -> Home:
     return Home(tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def made_homes(old, new, tmp_path_factory) -> tuple[Path, Path]:
+    """A home that serves `old`, and one that serves `new` and can go back to `old`."""
+    one, two = (tmp_path_factory.mktemp("homes") / name for name in ("one", "two"))
+    assert main.run(["install", str(old), "--runtime", "openvino", "--home", str(one)]) == 0
+    shutil.copytree(one, two, symlinks=True)
+    assert main.run(["install", str(new), "--runtime", "openvino", "--home", str(two)]) == 0
+    return one, two
+
+
+@pytest.fixture
+def serving_old(made_homes, home) -> Home:
+    shutil.copytree(made_homes[0], home.path, symlinks=True)
+    return home
+
+
+@pytest.fixture
+def serving_new(made_homes, home) -> Home:
+    """Slot b serves; slot a holds `old`."""
+    shutil.copytree(made_homes[1], home.path, symlinks=True)
+    return home
 
 
 @pytest.fixture(autouse=True)

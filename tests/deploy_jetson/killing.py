@@ -1,0 +1,140 @@
+"""Kills a command at a random moment, and says what must hold afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+
+from personvit.deploy_jetson.home import Home
+from personvit.deploy_jetson.serving import open_serving
+
+COMMAND = (sys.executable, "-c", "from personvit.deploy_jetson.cli import main; main()")
+SEED, LOG = "PERSONVIT_KILL_SEED", "PERSONVIT_KILL_LOG"
+PATIENCE_S = 120
+OWN = {"current", "lock", "journal.jsonl", "slots", "cache", "inbox", "trust"}
+IN_SLOT = {"bundle.pvb", "bundle.pvb.sig", "engine", "slot.json", "attest.json"}
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One line of the log."""
+
+    path: str
+    seed: int
+    nth: int
+    delay_s: float
+    longest_s: float
+    killed: bool
+    """False where the command had come to its end before."""
+    step: str
+    """The last that the journal names."""
+    serves: str
+    """`old`, `new` or `nothing`."""
+
+
+class Killer:
+    """Draws moments from the time that the same command took undisturbed, and a little more."""
+
+    def __init__(self, path: str, home: Home, longest_s: float) -> None:
+        self.path, self.home = path, home
+        self.longest_s = longest_s * 1.1
+        self.seed = int(os.environ.get(SEED) or secrets.randbelow(2**32))
+        self.rng = np.random.default_rng([self.seed, *path.encode()])
+        self.kills: list[Kill] = []
+        click.echo(f"{path}: {SEED}={self.seed}, kills within {self.longest_s:.2f} s")
+
+    def kill(self, words: tuple[str, ...], names: dict[str, str]) -> Kill:
+        """`names` are the digests that may serve afterwards, and what to call them in the log."""
+        delay = float(self.rng.uniform(0, self.longest_s))
+        killed = run(self.home, words, delay) is None
+        serves = require_whole(self.home, names)
+        entries = self.home.journal.entries(1)
+        step = "{step} {state}".format(**entries[0]) if entries else ""
+        kill = Kill(
+            self.path,
+            self.seed,
+            len(self.kills),
+            round(delay, 3),
+            round(self.longest_s, 3),
+            killed,
+            step,
+            serves,
+        )
+        self.kills.append(kill)
+        log(kill)
+        return kill
+
+
+def run(home: Home, words: tuple[str, ...], delay: float | None = None) -> float | None:
+    """Run a command to its end and say how long it worked, or kill it after `delay` of work.
+
+    Work begins with the journal's next line: what comes before is the start of Python.
+    """
+    before = _size(home.journal.path)
+    with subprocess.Popen(
+        [*COMMAND, *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        _wait_for_work(process, home.journal.path, before)
+        began = time.monotonic()
+        try:
+            _, told = process.communicate(timeout=PATIENCE_S if delay is None else delay)
+        except subprocess.TimeoutExpired:
+            assert delay is not None, f"{words} did not end"
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            return None
+        assert process.returncode == 0, told.decode()
+        return time.monotonic() - began
+
+
+def require_whole(home: Home, names: dict[str, str]) -> str:
+    """`current` leads to a complete slot whose engine answers as it must, or to none yet."""
+    home.journal.entries()
+    if home.serving() is None:
+        assert "nothing" in names.values(), "what served before serves no more"
+        return "nothing"
+    with open_serving(home) as serving:
+        assert serving.facts.bundle in names, "something else serves"
+        return names[serving.facts.bundle]
+
+
+def require_tidy(home: Home) -> None:
+    """Nothing temporary piles up."""
+    assert {path.name for path in home.path.iterdir()} <= OWN
+    for slot in home.slots.iterdir():
+        assert {path.name for path in slot.iterdir()} <= IN_SLOT
+    for slot in (home.serving(), home.spare()):
+        record = slot.record() if slot else None
+        if slot and record:
+            assert slot.contents() == record.files
+
+
+def log(kill: Kill) -> None:
+    folder = os.environ.get(LOG)
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with Path(folder, f"kills-{kill.path}.jsonl").open("a") as file:
+            file.write(json.dumps(asdict(kill)) + "\n")
+
+
+def _wait_for_work(process: subprocess.Popen, journal: Path, before: int) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while process.poll() is None and _size(journal) <= before and time.monotonic() < end:
+        time.sleep(0.001)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

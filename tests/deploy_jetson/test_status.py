@@ -1,0 +1,77 @@
+"""Status: what serves, what there is to go back to, and whether it still could."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from personvit.core.files import sha256
+
+
+def test_nothing_installed_is_an_answer(home, deploy):
+    answer = deploy("status")
+    assert answer.code == 0
+    assert "nothing serves" in answer.out
+    assert not home.path.exists(), "asking changes nothing"
+    assert deploy("status", "--json").json["serving"] is None
+
+
+def test_status_tells_both_slots_and_the_journal(serving_new, old, new, deploy):
+    told = deploy("status", "--json").json
+    assert told["serving"]["slot"] == "b"
+    assert (told["serving"]["bundle"], told["other"]["bundle"]) == (sha256(new), sha256(old))
+    assert told["serving"]["sound"] and told["other"]["sound"]
+    assert told["serving"]["runtime"] == "openvino"
+    assert set(told["serving"]["latency_ms"]) == {"1", "8"}
+    assert told["journal"][-1]["step"] == "install"
+    assert not told["golden_replayed"]
+    text = deploy("status").out
+    assert sha256(new) in text and "as they were sealed" in text
+
+
+def test_check_opens_the_engine_and_fails_where_it_cannot_serve(serving_new, deploy):
+    answer = deploy("status", "--check", "--json")
+    assert answer.code == 0
+    assert answer.json["golden_replayed"]
+    serving_new.slot("b").attest.write_text("{}")
+    answer = deploy("status", "--check")
+    assert (answer.code, "rollback" in answer.err) == (3, True)
+    told = deploy("status", "--json").json
+    assert not told["serving"]["sound"]
+    assert "changed after it was installed" in told["serving"]["why"]
+
+
+def test_a_record_that_cannot_be_read_is_told(serving_new, deploy):
+    serving_new.slot("a").record_path.write_text("{")
+    told = deploy("status", "--json").json
+    assert told["serving"]["sound"]
+    assert not told["other"]["sound"]
+
+
+@pytest.mark.parametrize(
+    ("box", "module", "mode"),
+    [
+        ("orin-nano-jp62", "Orin Nano", "25W"),
+        ("agx-orin-jp72", "AGX Orin", "MODE_30W"),
+        ("thor-jp71", "Thor", "MAXN"),
+    ],
+)
+def test_an_install_in_a_box_records_the_device_and_its_power_mode(
+    home, old, deploy_alone, tree, box, module, mode
+):
+    """The box answers for the device; the model runs on this machine's processor."""
+    root = tree / "tests/boxes" / box
+    path = f"{root / 'usr/bin'}{os.pathsep}{os.environ['PATH']}"
+    answer = deploy_alone(
+        *("install", old, "--runtime", "openvino", "--json"),
+        PERSONVIT_SYSTEM_ROOT=str(root),
+        PATH=path,
+    )
+    assert answer.code == 0, answer.err
+    attest = json.loads(Path(answer.json["attest"]).read_text())
+    assert module in attest["device"]["module"]
+    assert attest["device"]["power_mode"] == mode
+    assert attest["energy"]["joules"] > 0
