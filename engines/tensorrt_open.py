@@ -71,11 +71,17 @@ def open_with(name: Name, source: str, options: EngineOptions) -> TensorRtEngine
 
 
 def usable(name: Name) -> tuple[bool, str]:
+    package = PACKAGES[name]
     if find_spec(name) is None:
-        return False, PACKAGES[name].remedy
+        return False, package.remedy
     if missing := gpu_missing():
         return False, f"plans cannot be run here: {missing}"
-    return True, ""
+    try:
+        place = here(package, EngineOptions())
+    except EnvironmentMismatch as problem:
+        return False, str(problem)
+    avoid = _advise(package, place, "fp16", 1).avoid
+    return not avoid, avoid
 
 
 def graph_of(package: Package, source: str, options: EngineOptions) -> Graph:
@@ -100,7 +106,7 @@ class _Opening:
     def __init__(self, package: Package, graph: Graph, place: Here, options: EngineOptions) -> None:
         self._package, self._graph, self._here, self._options = package, graph, place, options
         self._folder = options.cache or cache_folder()
-        self._advice = self._advise(options.batch)
+        self._advice = _advise(package, place, graph.precision, options.batch)
         if self._advice.avoid:
             raise EnvironmentMismatch(f"no engine is built here: {self._advice.avoid}")
 
@@ -147,7 +153,7 @@ class _Opening:
         batches = [(1, usual, most)]
         if way.static:
             sizes = self._options.buckets or (1, min(USUAL, self._options.batch))
-            fixed = {self._advise(size).at_least for size in (*sizes, self._options.batch)}
+            fixed = {self._at_least(size) for size in (*sizes, self._options.batch)}
             batches = [(size, size, size) for size in sorted(fixed)]
         for batch in batches:
             yield BuildRequest(
@@ -161,6 +167,10 @@ class _Opening:
                 limit_s=self._options.limit_s,
                 timing_cache=timing_cache(self._folder, self._here),
             )
+
+    def _at_least(self, size: int) -> int:
+        """The batch that a plan for this one is built for."""
+        return _advise(self._package, self._here, self._graph.precision, size).at_least
 
     def _kept(self, request: BuildRequest, again: bool) -> Kept:
         digest = self._graph.digest
@@ -184,16 +194,17 @@ class _Opening:
             )
         return (asked,)
 
-    def _advise(self, size: int) -> Advice:
-        major, _, minor = self._here.capability.partition(".")
-        return advise(
-            self._here.version,
-            (int(major), int(minor)),
-            precision=self._graph.precision,
-            batches=(size,),
-            product=self._package.product,
-        )
-
     def _notes(self, way: Way, problems: list[str]) -> tuple[str, ...]:
         applied = [f"{row.title} {row.mend}" for row in self._advice.rows if row.applied]
         return (f"built {way.as_text()}", *applied, *(f"not {problem}" for problem in problems))
+
+
+def _advise(package: Package, place: Here, precision: str, batch: int) -> Advice:
+    major, _, minor = place.capability.partition(".")
+    return advise(
+        place.version,
+        (int(major), int(minor)),
+        precision=precision,
+        batches=(batch,),
+        product=package.product,
+    )

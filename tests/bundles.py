@@ -71,17 +71,21 @@ class SmallBundle:
         embeddings=None,
         cosine_min=0.99,
         kind="cpu",
+        also=(),
         name="small",
     ) -> Path:
-        """A bundle whose golden embeddings are the full-precision model's unless given."""
+        """A bundle whose golden embeddings are the full-precision model's unless given; `also`
+        names further kinds, whose full precision is FP16."""
         expected = self.embeddings if embeddings is None else embeddings
         members = {"golden/crops.npy": array_bytes(self.crops)}
         variants = []
-        for precision in precisions:
-            variant = self._variant(kind, precision, precisions[0], cosine_min)
-            members[variant.member] = self.graph(kind, precision)
-            members[variant.golden] = array_bytes(expected)
-            variants.append(variant)
+        for each in (kind, *also):
+            own = [VARIANTS[each].precision if one == "fp32" else one for one in precisions]
+            for precision in own:
+                variant = self._variant(each, precision, own[0], cosine_min)
+                members[variant.member] = self.graph(each, precision)
+                members[variant.golden] = array_bytes(expected)
+                variants.append(variant)
         write_bundle(path, self._draft(name, tuple(variants)), members)
         return path
 

@@ -46,7 +46,9 @@ def pictures(tmp_path, crops) -> Path:
 
 @pytest.fixture(scope="session")
 def bundle(small_bundle, tmp_path_factory) -> Path:
-    return small_bundle.write(tmp_path_factory.mktemp("bundle") / "small.pvb", "int8", "fp32")
+    """With a variant for every runtime."""
+    path = tmp_path_factory.mktemp("bundle") / "small.pvb"
+    return small_bundle.write(path, "int8", "fp32", also=("trt-decomposed", "trt-attention"))
 
 
 @pytest.fixture(scope="session")

@@ -41,10 +41,13 @@ def test_it_declares_what_it_takes_and_gives(opened, crops):
 
 def test_embed_takes_any_number_of_crops(opened, crops):
     whole = opened.embed(crops)
+    # Each batch size has kernels of its own on a GPU, and what is not INT8 there is FP16.
+    low = opened.info().instruction_set.startswith("sm_")
     assert whole.dtype == np.float32
-    np.testing.assert_allclose(np.linalg.norm(whole, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(whole, axis=1), 1, atol=1e-3 if low else 1e-5)
     for count in (0, 1, 3, 4):
-        np.testing.assert_allclose(opened.embed(crops[:count]), whole[:count], atol=2e-6)
+        found = opened.embed(crops[:count])
+        np.testing.assert_allclose(found, whole[:count], atol=2e-3 if low else 2e-6)
     out = np.full_like(whole, np.nan)
     assert opened.embed(crops, out=out) is out
     np.testing.assert_array_equal(out, whole)

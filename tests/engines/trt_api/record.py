@@ -33,7 +33,6 @@ ENTRY_POINTS = (
     "getPluginRegistry",
     "initLibNvInferPlugins",
 )
-OURS = ("BuilderFlag", "DataType", "LayerType", "NetworkDefinitionCreationFlag")
 IN_FULL = (
     "Builder",
     "EngineInspector",
@@ -65,11 +64,24 @@ def describe(module: Any) -> dict[str, Any]:
     }
     enums["ILogger.Severity"] = {k: int(v) for k, v in module.ILogger.Severity.__members__.items()}
     classes = {
-        name: [member for member in dir(getattr(module, name)) if not member.startswith("_")]
+        name: {
+            member: signature(getattr(getattr(module, name), member))
+            for member in dir(getattr(module, name))
+            if not member.startswith("_")
+        }
         for name in IN_FULL
         if name in public
     }
     return {"names": public, "enums": enums, "classes": classes}
+
+
+def signature(member: Any) -> str:
+    """As pybind11 writes it: the first line, or one line for each overload; "" for no method."""
+    if not callable(member):
+        return ""
+    lines = [line.strip() for line in (member.__doc__ or "").splitlines()]
+    overloads = [line for line in lines if line[:2] in ("1.", "2.", "3.")]
+    return "; ".join(overloads or lines[:1])
 
 
 def stand_ins(folder: Path, major: str) -> None:
