@@ -57,6 +57,7 @@ def listening_on_loopback(port: int) -> Iterator[socket.socket]:
             raise EnvironmentMismatch(
                 f"port {port} of 127.0.0.1 cannot be used: {problem.strerror}; say another --port"
             ) from problem
+        bound.listen()
         yield bound
 
 

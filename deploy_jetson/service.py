@@ -72,17 +72,16 @@ def service(options: ServiceOptions) -> Service:
     if not options.user:
         values |= _identity(home, command)
     unit = _filled((TEMPLATES / name).read_text(), values)
-    path = None
-    if options.out is not None:
-        path = options.out / NAME
-        write_atomically(path, unit)
+    place = options.out / NAME if options.out is not None else None
+    if place is not None:
+        write_atomically(place, unit)
     whose = " --user" if options.user else ""
     commands = (
         f"systemctl{whose} daemon-reload",
         f"systemctl{whose} enable --now personvit",
         f"journalctl{whose} -u personvit",
     )
-    return Service(unit, path, commands)
+    return Service(unit, place, commands)
 
 
 def _identity(home: Home, command: Path) -> dict[str, str]:

@@ -92,7 +92,7 @@ def wheelhouse(options: WheelhouseOptions) -> Wheelhouse:
         wheels.mkdir()
         own = _own_wheel(options.wheel, wheels)
         wanted = _wanted(own, options, system)
-        _say(f"downloading for Python {options.python} on {options.arch}: {', '.join(wanted)}")
+        _say(f"downloading for Python {options.python} on {options.arch}")
         _download([str(own), *wanted, "pip"], options, system, wheels)
         _write_files(folder, own, wanted, options, system)
         names = tuple(sorted(path.name for path in wheels.iterdir()))
