@@ -64,7 +64,7 @@ def _runtime(name: str, device: DeviceFacts, bundle: Bundle | None) -> Runtime:
     usable, remedy = engine.usable()
     if reason := _out_of_reach(name, device):
         usable, remedy = False, reason
-    target = target_of(name, device.tensorrt)
+    target = None if _not_for(name, device) else target_of(name, device.tensorrt)
     kinds = _kinds(name, device) if target else ()
     offered = bundle.manifest.variants if bundle else ()
     taken = tuple(each.name for kind in kinds for each in offered if each.kind == kind)
@@ -75,9 +75,11 @@ def _out_of_reach(name: str, device: DeviceFacts) -> str:
     """A better reason than the engine itself can give, which knows only this Python."""
     if name == "tensorrt" and device.tensorrt_library and not device.tensorrt_python:
         return f"this Python cannot import the system's TensorRT {device.tensorrt_library}"
-    if name == "tensorrt_rtx" and device.capability in NOT_RTX:
-        return f"it is for RTX GPUs, and this one has SM {device.sm}"
-    return ""
+    return f"it is for RTX GPUs, and this one has SM {device.sm}" if _not_for(name, device) else ""
+
+
+def _not_for(name: str, device: DeviceFacts) -> bool:
+    return name == "tensorrt_rtx" and device.capability in NOT_RTX
 
 
 def _kinds(name: str, device: DeviceFacts) -> tuple[str, ...]:

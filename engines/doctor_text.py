@@ -63,17 +63,12 @@ def _runtimes(runtimes: Sequence[Runtime]) -> list[str]:
 def _bundle(bundle: Path, runtimes: Sequence[Runtime]) -> list[str]:
     lines = [str(bundle)]
     for one in runtimes:
-        verb = "takes" if one.usable else "would take"
         if one.variants:
-            text = f"{one.name} {verb} {', '.join(one.variants)}"
+            verb = "takes" if one.usable else "would take"
+            lines += _wrapped(f"  {one.name} {verb} {', '.join(one.variants)}", 4)
         elif one.target:
-            text = (
-                f"{one.name} finds nothing for it ({' or '.join(one.kinds)}): export the weights "
-                f"with --target {one.target}"
-            )
-        else:
-            text = f"{one.name} is not here, or too old to take any graph of a bundle"
-        lines += _wrapped(f"  {text}", 4)
+            lacks = f"{one.name} finds nothing for it ({' or '.join(one.kinds)})"
+            lines += _wrapped(f"  {lacks}: export the weights with --target {one.target}", 4)
     return lines
 
 
