@@ -369,9 +369,7 @@ def opened(options: argparse.Namespace) -> Iterator[tuple[Engine, Path | None]]:
         from personvit.deploy_jetson.serving import open_serving
 
         with open_serving(open_home(options.home)) as serving:
-            yield serving.engine, serving.slot.path / "bundle.pvb"
-    elif options.model is None:
-        raise ConfigError("say which model to use: --model BUNDLE, or --home of an installed one")
+            yield serving.engine, serving.slot.bundle
     else:
         with open_engine(options.model, options.engine, EngineOptions()) as engine:
             yield engine, Path(options.model) if options.model.endswith(".pvb") else None
@@ -380,13 +378,10 @@ def opened(options: argparse.Namespace) -> Iterator[tuple[Engine, Path | None]]:
 def main(words: Sequence[str] | None = None) -> int:
     options = parser().parse_args(words)
     try:
+        if options.demo is not None:
+            use_demo(options)
+        check(options)
         with opened(options) as (engine, bundle):
-            if options.demo is not None:
-                from watch_scene import make_demo
-
-                demo = make_demo(options.demo)
-                options.source, options.boxes = str(demo.video), demo.boxes
-                options.gallery, options.out = demo.gallery, options.demo / "seen.mp4"
             seen = run(options, engine, bundle)
     except PersonvitError as problem:
         print(f"error: {problem}", file=sys.stderr)
@@ -396,11 +391,27 @@ def main(words: Sequence[str] | None = None) -> int:
     return 130 if seen.interrupted else 0
 
 
-def run(options: argparse.Namespace, engine: Engine, bundle: Path | None) -> Seen:
+def check(options: argparse.Namespace) -> None:
+    """Every mistake that can be seen before a model is opened."""
     if options.source is None or options.gallery is None or options.out is None:
         raise ConfigError("give a video or a camera, --gallery and -o OUT.mp4 (or --demo DIR)")
     if (options.boxes is None) == (options.detector is None):
         raise ConfigError("say where the boxes come from: --boxes JSON or --detector FILE.py:NAME")
+    if (options.model is None) == (options.home is None):
+        raise ConfigError("say which model to use: --model BUNDLE, or --home of an installed one")
+
+
+def use_demo(options: argparse.Namespace) -> None:
+    """Draw the video, the boxes and the gallery, and watch those."""
+    video_library()
+    from watch_scene import FRAMES, make_demo
+
+    demo = make_demo(options.demo, frames=options.frames or FRAMES)
+    options.source, options.boxes = str(demo.video), demo.boxes
+    options.gallery, options.out = demo.gallery, options.demo / "seen.mp4"
+
+
+def run(options: argparse.Namespace, engine: Engine, bundle: Path | None) -> Seen:
     boxes = boxes_from(options.boxes) if options.boxes else detector_from(options.detector)
     threshold = options.threshold
     if threshold is None:
@@ -411,6 +422,13 @@ def run(options: argparse.Namespace, engine: Engine, bundle: Path | None) -> See
     return watch(
         options.source, boxes, engine, gallery, options.out, threshold, limit=options.frames
     )
+
+
+def positive(word: str) -> int:
+    number = int(word)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is below 1")
+    return number
 
 
 def parser() -> argparse.ArgumentParser:
@@ -427,7 +445,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("-o", "--out", type=Path, help="the video to write, .mp4 or .avi")
     found.add_argument("--far", type=float, default=1e-3, help="false accepts per comparison")
     found.add_argument("--threshold", type=float, help="a cosine, in place of the bundle's")
-    found.add_argument("--frames", type=int, help="stop after so many")
+    found.add_argument("--frames", type=positive, help="stop after so many")
     found.add_argument("--demo", type=Path, help="make a small video of drawn people, and watch it")
     return found
 

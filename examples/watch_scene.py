@@ -19,7 +19,7 @@ from personvit.core.data.synth.tube import Light
 NAMES = ("Ada", "Ben", "Chloe", "Dario", "Emi", "Farid")
 STRANGERS = 2
 """Walk through, and are in no gallery."""
-RATE = 25
+RATE, FRAMES = 25, 150
 LIGHT = Light((-0.4, -0.55, 0.73), 0.6, 0.46)
 
 
@@ -58,7 +58,7 @@ def make_demo(
     folder: Path,
     *,
     people: int = len(NAMES),
-    frames: int = 150,
+    frames: int = FRAMES,
     size: tuple[int, int] = (540, 960),
     seed: int = 7,
 ) -> Demo:
