@@ -20,25 +20,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from watch_drawing import draw
+from watch_gallery import Gallery, open_gallery, threshold_at
+from watch_video import Frame, reading, video_library, writing
 
-from personvit.core.errors import ConfigError, DataError, EnvironmentMismatch, PersonvitError
+from personvit.core.errors import ConfigError, DataError, PersonvitError
 from personvit.core.files import replacing
-from personvit.core.images import SUFFIXES, read_image
 from personvit.engines.base import Engine, EngineOptions
 from personvit.engines.catalogue import open_engine
 
-UNKNOWN = "unknown"
-PATIENCE = 25
-"""Frames in a row that may be missing before a source counts as ended."""
-CODECS = {".mp4": "mp4v", ".avi": "MJPG"}
 SMALLEST = 4
 """Boxes of fewer pixels on a side show nobody."""
 
-Frame = np.ndarray
 Vectors = np.ndarray
 
 
@@ -73,40 +69,6 @@ class Seen:
         self.frames += 1
         for sighting in sightings:
             self.names[sighting.name] = self.names.get(sighting.name, 0) + 1
-
-
-@dataclass(frozen=True)
-class Gallery:
-    """Embeddings of people whose names are known, several of each."""
-
-    names: tuple[str, ...]
-    vectors: Vectors
-
-    @property
-    def people(self) -> list[str]:
-        return sorted(set(self.names))
-
-    def similarities(self, vectors: Vectors) -> np.ndarray:
-        """For each vector and person the cosine to the most similar crop."""
-        whose = np.array(self.names)
-        cosines = vectors @ self.vectors.T
-        return np.stack([cosines[:, whose == name].max(axis=1) for name in self.people], axis=1)
-
-    def recognise(self, vectors: Vectors, threshold: float) -> list[tuple[str, float]]:
-        """Each person once per picture: the best match takes the name, the next its next best."""
-        scores = self.similarities(vectors)
-        found = [(UNKNOWN, float(row.max())) for row in scores]
-        taken_rows: set[int] = set()
-        taken_people: set[int] = set()
-        for flat in np.argsort(-scores, axis=None, kind="stable"):
-            row, person = divmod(int(flat), scores.shape[1])
-            if scores[row, person] < threshold:
-                break
-            if row not in taken_rows and person not in taken_people:
-                found[row] = self.people[person], float(scores[row, person])
-                taken_rows.add(row)
-                taken_people.add(person)
-        return found
 
 
 class Tracks:
@@ -228,110 +190,6 @@ def detector_from(words: str) -> Detector:
     return getattr(module, name)
 
 
-def open_gallery(place: Path, engine: Engine) -> Gallery:
-    """Crops in folders named after people, or embeddings and what lies beside them."""
-    if place.suffix == ".npy":
-        return _embedded(place, engine)
-    paths = sorted(path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES)
-    named = [(path.parent.name, path) for path in paths if path.parent != place]
-    if not named:
-        raise DataError(f"{place}: no crops here; make one folder for each person, NAME/crop.jpg")
-    crops = np.stack([engine.preprocess.resize(read_image(path)) for _, path in named])
-    return Gallery(tuple(name for name, _ in named), engine.embed(crops))
-
-
-def _embedded(place: Path, engine: Engine) -> Gallery:
-    beside = place.with_name(place.name + ".json")
-    if not place.is_file() or not beside.is_file():
-        raise DataError(f"{place}: give the .npy of 'personvit-engine run' and its .json beside it")
-    about = json.loads(beside.read_text())
-    own = next(spec.space for spec in engine.outputs if spec.meaning == "embedding")
-    if about.get("space") != own:
-        raise DataError(
-            f"{place}: these embeddings lie in the space {about.get('space')} and the model's in "
-            f"{own}; embed the gallery with this model"
-        )
-    vectors = np.load(place)
-    vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return Gallery(tuple(Path(name).parent.name for name in about["images"]), vectors)
-
-
-def threshold_at(bundle: Path, far: float) -> float:
-    """The bundle's own threshold at a rate of false accepts."""
-    from personvit.core.bundle import Bundle
-
-    opened = Bundle.open(bundle)
-    mend = "give one with --threshold"
-    if not opened.manifest.has("thresholds.json"):
-        raise ConfigError(f"{bundle}: it holds no match thresholds; {mend}")
-    rows: Any = opened.json("thresholds.json")
-    known = {row["far"]: row["threshold"] for row in rows["candidate"] if row["threshold"]}
-    if far not in known:
-        rates = ", ".join(f"{rate:g}" for rate in known) or "none"
-        raise ConfigError(f"{bundle}: it has thresholds at {rates}, not at {far:g}; {mend}")
-    return float(known[far])
-
-
-@contextmanager
-def reading(source: str) -> Iterator[tuple[Iterator[tuple[int, Frame]], float]]:
-    """Numbered RGB frames of a file or a camera, and how many make a second."""
-    cv2 = video_library()
-    capture = cv2.VideoCapture(int(source) if source.isdigit() else source)
-    if not capture.isOpened():
-        what = f"the camera {source}" if source.isdigit() else source
-        raise DataError(f"{what} cannot be opened as a video; check that it is there and readable")
-    rate = capture.get(cv2.CAP_PROP_FPS)
-    try:
-        yield _frames(cv2, capture), rate if 0 < rate < 1000 else 25.0
-    finally:
-        capture.release()
-
-
-def _frames(cv2: Any, capture: Any) -> Iterator[tuple[int, Frame]]:
-    """A frame that cannot be decoded is left out, and the numbers of the others stay right."""
-    number, missing = 0, 0
-    while missing < PATIENCE:
-        good, picture = capture.read()
-        missing = 0 if good else missing + 1
-        if good:
-            yield number, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-        number += 1
-
-
-@contextmanager
-def writing(out: Path, rate: float) -> Iterator[Callable[[Frame], None]]:
-    """Takes RGB frames; the video appears under its name when it is whole."""
-    cv2 = video_library()
-    code = CODECS.get(out.suffix)
-    if code is None:
-        raise ConfigError(f"{out}: the video's name ends in {' or '.join(CODECS)}")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f".{out.stem}.part{out.suffix}")
-    writer: Any = None
-    size = (0, 0)
-
-    def put(frame: Frame) -> None:
-        nonlocal writer, size
-        if writer is None:
-            size = frame.shape[1], frame.shape[0]
-            writer = cv2.VideoWriter(str(part), cv2.VideoWriter_fourcc(*code), rate, size)
-            if not writer.isOpened():
-                raise EnvironmentMismatch(f"this OpenCV cannot write {out.suffix}; try .avi")
-        if frame.shape[1::-1] != size:
-            frame = cv2.resize(frame, size)
-        writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-
-    try:
-        yield put
-        if writer is not None:
-            writer.release()
-            part.replace(out)
-    finally:
-        if writer is not None:
-            writer.release()
-        part.unlink(missing_ok=True)
-
-
 @contextmanager
 def logging(out: Path) -> Iterator[Callable[[int, float, Sequence[Sighting]], None]]:
     """One line of JSON for each frame, also where nobody is."""
@@ -351,14 +209,6 @@ def logging(out: Path) -> Iterator[Callable[[int, float, Sequence[Sighting]], No
             file.write(json.dumps(line) + "\n")
 
         yield log
-
-
-def video_library() -> Any:
-    if importlib.util.find_spec("cv2") is None:
-        raise EnvironmentMismatch("reading videos needs OpenCV; pip install 'personvit[video]'")
-    import cv2
-
-    return cv2
 
 
 @contextmanager
