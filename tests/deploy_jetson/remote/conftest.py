@@ -11,6 +11,7 @@ import dataclasses
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from personvit.deploy_jetson.home import Home
 
 DEPLOY = Path(sys.executable).with_name("personvit-deploy")
 SIZE = 3_000_000
+QUICKLY = ("--runtime", "openvino", "--variant", "cpu", "--batches", "1")
 PRIVSEP = Path("/run/sshd")
 
 SERVER = """
@@ -50,7 +52,7 @@ export HOME={folder} PERSONVIT_HOME={folder}/home PERSONVIT_SYSTEM_ROOT={folder}
 export PATH={folder}/root/usr/bin:{tools}:$PATH
 export XDG_CACHE_HOME={folder}/cache OMP_NUM_THREADS=1
 [ -e {folder}/noise ] && echo "Welcome to this device"
-exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"
+cd {folder} && exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"
 """
 
 CLIENT = """
@@ -69,10 +71,14 @@ Host {name}
 
 
 class Proxy:
-    """Forwards to the box; each connection ends after so many bytes to the device, or never."""
+    """Forwards to the box, with a pause after each piece if asked.
+
+    Each connection ends after so many bytes to the device, or never.
+    """
 
     def __init__(self, target: int) -> None:
         self.cuts: list[int] = []
+        self.pause_s = 0.0
         self.sent: list[int] = []
         self._target = target
         self._server = socket.create_server(("127.0.0.1", 0))
@@ -97,6 +103,7 @@ class Proxy:
                 if number is not None:
                     data = data if cut is None else data[: cut - self.sent[number]]
                     self.sent[number] += len(data)
+                    time.sleep(self.pause_s)
                 target.sendall(data)
                 if cut is not None and self.sent[number] >= cut:
                     break
@@ -114,7 +121,8 @@ class Box:
     def __init__(self, folder: Path, root: Path, name: str) -> None:
         self.folder, self.name = folder, name
         self.home = Home(folder / "home")
-        shutil.copytree(root, folder / "root")
+        # Measuring energy takes seconds for each candidate, and has its own tests.
+        shutil.copytree(root, folder / "root", ignore=shutil.ignore_patterns("tegrastats"))
         with socket.create_server(("127.0.0.1", 0)) as chosen:
             self.port = chosen.getsockname()[1]
         self._write_keys()
@@ -137,6 +145,17 @@ class Box:
         """Run personvit-deploy on the device itself."""
         ssh = ["ssh", "-F", str(self.config), self.name, "personvit-deploy", *map(str, words)]
         return subprocess.run(ssh, capture_output=True, text=True)
+
+    def kill_receivers(self) -> int:
+        """Kill what receives on this device, as its kernel would when memory is short."""
+        mark, killed = f"PERSONVIT_HOME={self.home.path}\0".encode(), 0
+        for place in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                words = (place / "cmdline").read_bytes().split(b"\0")
+                if b"receive" in words and mark in (place / "environ").read_bytes():
+                    os.kill(int(place.name), signal.SIGKILL)
+                    killed += 1
+        return killed
 
     def reach_through(self, port: int) -> None:
         user = pwd.getpwuid(os.geteuid()).pw_name
@@ -234,6 +253,12 @@ def bundle(small_bundle, tmp_path_factory) -> Path:
     members["README.md"] = np.random.default_rng(0).bytes(SIZE)
     write_bundle(folder / "small.pvb", dataclasses.replace(small.manifest, members=()), members)
     return folder / "small.pvb"
+
+
+@pytest.fixture(scope="session")
+def quickly() -> tuple[str, ...]:
+    """Options of an install that tries one candidate."""
+    return QUICKLY
 
 
 @pytest.fixture

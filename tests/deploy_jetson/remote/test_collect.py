@@ -76,10 +76,10 @@ def test_a_device_that_serves_nothing_or_something_spoiled_is_named():
 
 
 @pytest.fixture
-def pair(new_box, bundle):
+def pair(new_box, bundle, quickly):
     """Two devices that serve the same, one of them another Jetson; one configuration for both."""
     first, second = new_box("orin"), new_box("thor", root="thor-jp71")
-    assert first.push(bundle, "--", "--runtime", "openvino").returncode == 0
+    assert first.push(bundle, "--", *quickly).returncode == 0
     shutil.copytree(first.home.path, second.home.path, symlinks=True)
     config = first.folder / "both"
     config.write_text(first.config.read_text() + second.config.read_text())

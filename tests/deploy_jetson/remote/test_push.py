@@ -14,8 +14,8 @@ import pytest
 from personvit.core.files import sha256
 
 
-def test_a_push_ends_with_a_bundle_that_serves(box, bundle):
-    done = box.push(bundle, "--json", "--", "--runtime", "openvino")
+def test_a_push_ends_with_a_bundle_that_serves(box, bundle, quickly):
+    done = box.push(bundle, "--json", "--", *quickly)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["installed"] and not told["signed"] and told["resumed_at"] == [0]
