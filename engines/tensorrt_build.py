@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 
-from ..core.errors import ConfigError, EnvironmentMismatch
+from ..core.errors import ConfigError, EnvironmentMismatch, UserError
 from ..core.files import write_atomically
 from .file_lock import holding
 from .tensorrt_child import LAYERS, MODEL, PLAN, REQUEST, RESULT, TIMING
@@ -80,6 +81,7 @@ class Attempt:
     layers: str = ""
     """The compiler's own report of the layers as JSON, where a GPU is here to load the plan."""
     seconds: float = 0.0
+    crashed: bool = False
 
     @property
     def log(self) -> str:
@@ -99,6 +101,9 @@ def attempt(onnx: bytes, request: BuildRequest) -> Attempt:
         if known is not None:
             (folder / TIMING).write_bytes(known)
         made = _run(folder, request.limit_s)
+        if made.crashed and known is not None:
+            (folder / TIMING).unlink()
+            made = _run(folder, request.limit_s)
         learnt = _read(folder / TIMING)
         if made.plan is None or request.timing_cache is None or learnt in (None, known):
             return made
@@ -151,7 +156,7 @@ def _run(folder: Path, limit_s: float) -> Attempt:
         return _failed(f"the compiler did not finish within {limit_s:.0f} s and was stopped")
     if done.returncode:
         tail = done.stderr.decode(errors="replace").strip()[-2000:]
-        return _failed(f"the compiler ended with status {done.returncode}: {tail}")
+        return _failed(f"the compiler {_ending(done.returncode)}: {tail}", crashed=True)
     result = json.loads((folder / RESULT).read_text())
     return Attempt(
         plan=_read(folder / PLAN),
@@ -167,9 +172,9 @@ def _keep(path: Path, learnt: bytes, made: Attempt) -> Attempt:
     """What was measured, for the next build. The lock is held, so nobody's is lost."""
     try:
         write_atomically(path, learnt)
-    except OSError as problem:
+    except (OSError, UserError) as problem:
         note = f"what was measured of kernels could not be kept in {path} ({problem})"
-        return Attempt(**{**vars(made), "warnings": (*made.warnings, note)})
+        return replace(made, warnings=(*made.warnings, note))
     return made
 
 
@@ -180,5 +185,13 @@ def _read(path: Path | None) -> bytes | None:
         return None
 
 
-def _failed(reason: str) -> Attempt:
-    return Attempt(None, (reason,), (), "unknown")
+def _failed(reason: str, *, crashed: bool = False) -> Attempt:
+    return Attempt(None, (reason,), (), "unknown", crashed=crashed)
+
+
+def _ending(status: int) -> str:
+    if status == -signal.SIGKILL:
+        return "was ended from outside, perhaps because the machine ran out of memory"
+    if status < 0:
+        return f"was ended by {signal.Signals(-status).name}"
+    return f"ended with status {status}"
