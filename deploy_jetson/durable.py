@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..core.files import sha256, write_atomically
@@ -28,6 +29,25 @@ def sync_tree(folder: Path) -> None:
         for name in names:
             sync(Path(place, name))
         sync(Path(place))
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """What is made in this block may be read by all and written by one."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def open_to_readers(folder: Path) -> None:
+    """Whatever the umask was, and whoever the runtime meant its files for."""
+    for path in (folder, *folder.rglob("*")):
+        mode = path.stat().st_mode
+        wanted = mode | (0o555 if path.is_dir() else 0o444)
+        if mode != wanted:
+            path.chmod(wanted)
 
 
 def write(path: Path, data: bytes | str) -> None:

@@ -56,9 +56,11 @@ class Home:
 
     def prepare(self) -> None:
         """Make the folders that are missing; everything else expects them."""
-        places = [self.path, self.cache, self.inbox, self.trust, self.slots]
-        for place in (*places, *(self.slots / name for name in NAMES)):
+        for place in (self.path, self.cache, self.inbox, self.trust):
             place.mkdir(parents=True, exist_ok=True)
+        with durable.readable():
+            for place in (self.slots, *(self.slots / name for name in NAMES)):
+                place.mkdir(exist_ok=True)
         for place in (self.slots, self.path, self.path.parent):
             durable.sync(place)
 

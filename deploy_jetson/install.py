@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -69,8 +69,14 @@ class Installed:
         }
 
     def as_text(self) -> str:
-        findings = [f"known: {row.title} {row.mend}" for row in self.accepted.findings]
-        return "\n".join(line for line in (self.verdict, *findings, self.sentence) if line)
+        return "\n".join(line for line in (self.verdict, *self._findings(), self.sentence) if line)
+
+    def _findings(self) -> Iterator[str]:
+        """What was worked around; the rest is the doctor's to tell at length."""
+        found = self.accepted.findings
+        yield from (f"worked around: {row.title} {row.mend}" for row in found if row.applied)
+        if others := sum(not row.applied for row in found):
+            yield f"personvit-engine doctor tells {others} more things known of such a device"
 
 
 def install(options: InstallOptions) -> Installed:
@@ -92,8 +98,7 @@ def install(options: InstallOptions) -> Installed:
 
 
 def _install(home: Home, wish: Wish, again: bool) -> Installed:
-    begun, progress = now(), say
-    steps = Steps("install", progress, home.journal)
+    begun, steps = now(), Steps("install", say, home.journal)
     with steps.step("install", f"installing {wish.bundle} in {home.path}") as facts:
         _catch_up(home)
         accepted = accept(home, wish, steps)
@@ -104,8 +109,8 @@ def _install(home: Home, wish: Wish, again: bool) -> Installed:
         slot = home.spare()
         require_room(home, accepted, steps)
         with slot.held(), slot.emptied_on_failure(), telling_a_full_disk(home.path):
-            stage(slot, accepted, steps)
-            built = build(slot, accepted, steps, begun, progress)
+            stage(slot, accepted, home.cache, steps)
+            built = build(slot, accepted, home.cache, steps, begun)
         with steps.step("switch", f"letting slot {slot.name} serve"):
             home.switch(slot)
             raise_floor(home, accepted.signature)

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from .. import __version__
@@ -14,13 +15,14 @@ from ..benchmark.device_verdict import DeviceVerdict, TrialRequest, decide_on_de
 from ..core.bundle import Bundle
 from ..core.errors import BundleError, EnvironmentMismatch
 from ..core.machine import this_machine
+from ..core.manifest import Variant
 from ..engines.golden import Drift, Replay, measure
-from . import durable
+from . import durable, timings
 from .install_checks import Accepted
 from .journal import now
 from .serving import engine_folder, environment, open_in
 from .slots import Slot, SlotRecord
-from .steps import Progress, Steps
+from .steps import Steps
 
 ATTEST_SCHEMA = 1
 
@@ -35,9 +37,10 @@ class Built:
     drift: Mapping[int, Drift]
 
 
-def stage(slot: Slot, accepted: Accepted, steps: Steps) -> None:
+def stage(slot: Slot, accepted: Accepted, cache: Path, steps: Steps) -> None:
     """From here on the slot holds nothing to go back to until the install has reached its end."""
     with steps.step("stage", f"copying the bundle into slot {slot.name}"):
+        timings.keep(slot.engine, cache)
         slot.empty()
         if accepted.signature_file is not None:
             durable.copy(accepted.signature_file, slot.signature)
@@ -50,7 +53,7 @@ def stage(slot: Slot, accepted: Accepted, steps: Steps) -> None:
             )
 
 
-def build(slot: Slot, accepted: Accepted, steps: Steps, begun: str, progress: Progress) -> Built:
+def build(slot: Slot, accepted: Accepted, cache: Path, steps: Steps, begun: str) -> Built:
     facts = environment(accepted.runtime)
     folder = engine_folder(facts)
     wish = accepted.wish
@@ -59,7 +62,9 @@ def build(slot: Slot, accepted: Accepted, steps: Steps, begun: str, progress: Pr
     )
     with steps.step("judge", f"building the candidates for {accepted.runtime}") as told:
         request.cache.mkdir(parents=True)
-        verdict = decide_on_device(Bundle.open(slot.bundle), request, progress)
+        timings.lend(cache, (_place(request, variant) for variant in accepted.variants))
+        verdict = decide_on_device(Bundle.open(slot.bundle), request, steps.progress)
+        timings.keep(request.cache, cache)
         told |= {"chosen": verdict.chosen, "sentence": verdict.sentence}
         _drop_others(request, accepted, verdict)
     record = _record(accepted, verdict, folder, facts)
@@ -77,9 +82,13 @@ def build(slot: Slot, accepted: Accepted, steps: Steps, begun: str, progress: Pr
 def _drop_others(request: TrialRequest, accepted: Accepted, verdict: DeviceVerdict) -> None:
     """The engines that were not chosen would only take space."""
     for variant in accepted.variants:
-        place = request.options(variant).cache
-        if variant.name != verdict.chosen and place is not None and place != request.cache:
-            shutil.rmtree(place, ignore_errors=True)
+        if variant.name != verdict.chosen:
+            shutil.rmtree(_place(request, variant), ignore_errors=True)
+
+
+def _place(request: TrialRequest, variant: Variant) -> Path:
+    """Where the engine of one candidate keeps what it builds."""
+    return request.options(variant).cache or request.cache
 
 
 def _record(

@@ -7,7 +7,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -15,9 +15,10 @@ from ..benchmark.device_verdict import TrialRequest
 from ..core.bundle import Bundle
 from ..core.errors import EnvironmentMismatch
 from ..core.machine import this_machine
-from ..engines.base import Engine
+from ..engines.base import Engine, EngineOptions
 from ..engines.catalogue import open_engine
-from ..engines.device_facts import read_device
+from ..engines.tensorrt_open import here
+from ..engines.tensorrt_packages import PACKAGES
 from . import durable
 from .home import Home
 from .slots import Slot, SlotRecord
@@ -67,7 +68,10 @@ def open_slot(home: Home, slot: Slot, progress: Progress = lambda _: None) -> Se
         folder = engine_folder(environment(record.runtime))
         _sweep(slot, record)
         if folder != record.engine:
-            progress(f"{record.runtime} or this device changed: building the engine again")
+            progress(
+                f"{record.runtime} or this device changed: building the engine of {record.variant} "
+                "again; 'install --again' would compare the candidates anew"
+            )
         before = _snapshot(slot.path / folder)
         engine = open_in(slot, replace(record, engine=folder))
         try:
@@ -97,9 +101,8 @@ def environment(runtime: str) -> dict[str, str]:
         machine = this_machine()
         versions = {name: machine.packages.get(name, "") for name in CPU_PACKAGES[runtime]}
         return {"cpu": machine.cpu, "flags": " ".join(machine.flags), **versions}
-    device = read_device().as_json()
-    parts = ("module", "arch", "l4t", "capability", "cuda", runtime)
-    return {name: json.dumps(device.get(name)) for name in parts}
+    place = asdict(here(PACKAGES[runtime], EngineOptions()))
+    return {name: str(value) for name, value in place.items()}
 
 
 def engine_folder(facts: Mapping[str, str]) -> str:

@@ -98,9 +98,12 @@ class Slot:
         durable.empty(self.path, first=RECORD)
 
     def seal(self, record: SlotRecord) -> None:
-        """Bring every file to the disk, and only then say that the slot is complete."""
-        durable.sync_tree(self.path)
-        durable.write(self.record_path, strict_json.dump(record))
+        """Bring every file to the disk, and only then say that the slot is complete. Whoever may
+        enter the home may read it: a service need not own what it serves."""
+        with durable.readable():
+            durable.open_to_readers(self.path)
+            durable.sync_tree(self.path)
+            durable.write(self.record_path, strict_json.dump(record))
 
     def contents(self) -> dict[str, str]:
         """The digest of every file but the record."""
