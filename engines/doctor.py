@@ -11,8 +11,10 @@ from ..core.bundle import Bundle
 from ..core.command import argument, option
 from ..core.errors import ConfigError, EnvironmentMismatch
 from .device_facts import DeviceFacts, read_device, system_root
-from .doctor_checks import Finding, findings
+from .doctor_finding import LEVELS, Finding
+from .doctor_hardware import hardware
 from .doctor_runtimes import Runtime, runtimes
+from .doctor_software import software
 from .doctor_text import written
 from .known_bad import matching
 from .known_bad_row import Product, Row
@@ -85,6 +87,12 @@ def doctor(options: DoctorOptions) -> Checkup:
     offered = runtimes(device, bundle)
     rows = _rows(device, bundle, sizes)
     return Checkup(root, device, options.bundle, offered, findings(device, root), rows)
+
+
+def findings(device: DeviceFacts, root: Path) -> tuple[Finding, ...]:
+    """The gravest first, in the order of the checks."""
+    found = [*software(device, root), *hardware(device, root)]
+    return tuple(sorted(found, key=lambda one: LEVELS.index(one.level)))
 
 
 def _rows(device: DeviceFacts, bundle: Bundle | None, sizes: tuple[int, ...]) -> tuple[Row, ...]:

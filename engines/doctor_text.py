@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from .device_facts import DeviceFacts
-from .doctor_checks import Finding
+from .doctor_finding import Finding
 from .doctor_runtimes import Runtime
 from .known_bad_row import Row
 
@@ -55,6 +55,8 @@ def _runtimes(runtimes: Sequence[Runtime]) -> list[str]:
     lines = ["Engines for bundles"]
     for one in runtimes:
         state = "can run here" if one.usable else one.remedy
+        if one.variants is None and one.target and (one.usable or one.name == "tensorrt"):
+            state += f"; export for it with --target {one.target}"
         mark = "+" if one.usable else "-"
         lines += _wrapped(f"  {mark} {one.name:<{wide}}  {state}", wide + 6)
     return lines

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from personvit.core.errors import EnvironmentMismatch, UserError
-from personvit.engines import doctor_checks, doctor_runtimes
+from personvit.engines import doctor_runtimes, doctor_software
 from personvit.engines.base import EngineSpec
 from personvit.engines.cli import main
 from personvit.engines.device_facts import DeviceFacts, read_device
-from personvit.engines.doctor_checks import findings
+from personvit.engines.doctor import findings
 from personvit.engines.doctor_runtimes import target_of
 from personvit.engines.doctor_text import WIDTH
 from personvit.export.variants import TARGETS
@@ -252,7 +252,7 @@ def test_a_tensorrt_that_cannot_load_is_told_why(enter, monkeypatch):
     root = enter("orin-nano-jp62")
     reason = "ImportError: libnvdla_compiler.so: cannot open"
     monkeypatch.setattr(
-        doctor_checks, "import_problem", lambda name: reason if name == "tensorrt" else ""
+        doctor_software, "import_problem", lambda name: reason if name == "tensorrt" else ""
     )
     told = said(read_device(), root, "tensorrt")
     assert "libnvdla_compiler.so" in told
@@ -313,11 +313,11 @@ def test_the_way_to_device_buffers(enter, monkeypatch, installed, cuda, told):
 
     def version(name: str) -> str:
         if installed is None:
-            raise doctor_checks.metadata.PackageNotFoundError(name)
+            raise doctor_software.metadata.PackageNotFoundError(name)
         return installed
 
-    monkeypatch.setattr(doctor_checks.metadata, "version", version)
-    monkeypatch.setattr(doctor_checks, "find_spec", lambda name: None)
+    monkeypatch.setattr(doctor_software.metadata, "version", version)
+    monkeypatch.setattr(doctor_software, "find_spec", lambda name: None)
     found = said(device, root, "cuda")
     assert told in found
     assert bool(told) == bool(found)

@@ -1,66 +1,30 @@
-"""What a person can put right on this machine: each check says what it found and the mend."""
+"""What the doctor finds in the software: TensorRT, the way to device buffers, ONNX Runtime."""
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
 
-from ..core.machine import this_machine
 from .device_facts import DeviceFacts
-from .device_files import memory, packages, text
+from .device_files import packages
 from .device_modules import import_problem
-from .device_power import clocks_held, fastest_mode, offered_modes
-from .form_choice import cache_folder
+from .doctor_finding import Finding
 from .version_numbers import version_of
 
-Level = Literal["must", "should", "note"]
-
-GIB = 1 << 30
-SMALL = 10 * GIB
-"""Boards with less memory than this build engines with difficulty."""
-FREE_MEMORY = 3 * GIB
-FREE_DISK = 2 * GIB
 NEWEST = (11, 5)
 """The known-bad list knows nothing of TensorRT from here on."""
 SYSTEM_PYTHON = {6: "3.10", 7: "3.12"}
 """Of each JetPack, and so of its TensorRT binding."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """`must`: a GPU runtime stays out of reach without it. `should`: it costs speed or a build."""
-
-    topic: str
-    level: Level
-    says: str
-    mend: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-def findings(device: DeviceFacts, root: Path) -> tuple[Finding, ...]:
-    """The gravest first, in the order of the checks."""
-    found = [
-        *_tensorrt(device, root),
-        *_buffers(device),
-        *_power(device, root),
-        *_memory(device, root),
-        *_disk(),
-        *_processor(device),
-        *_onnxruntime(),
-        *_beyond_the_list(device),
-    ]
-    levels = ("must", "should", "note")
-    return tuple(sorted(found, key=lambda one: levels.index(one.level)))
+def software(device: DeviceFacts, root: Path) -> Iterator[Finding]:
+    yield from _tensorrt(device, root)
+    yield from _buffers(device)
+    yield from _onnxruntime()
+    yield from _beyond_the_list(device)
 
 
 def _tensorrt(device: DeviceFacts, root: Path) -> Iterator[Finding]:
@@ -157,77 +121,6 @@ def _buffers(device: DeviceFacts) -> Iterator[Finding]:
             "should",
             f"cuda-bindings {bindings[0]} is newer than CUDA {device.cuda} of this machine.",
             f"pip install '{pin}'",
-        )
-
-
-def _power(device: DeviceFacts, root: Path) -> Iterator[Finding]:
-    modes = offered_modes(root)
-    best = fastest_mode(modes)
-    if device.power_mode and best and device.power_mode != best:
-        yield Finding(
-            "power",
-            "should",
-            f"The power mode is {device.power_mode}; the fastest of this board is {best}.",
-            f"sudo nvpmodel -m {modes[best]} (it may ask for a reboot), if power and heat allow",
-        )
-    if device.kind == "jetson" and clocks_held(root) is False:
-        yield Finding(
-            "clocks",
-            "note",
-            "The GPU's clock follows the load, so timings will vary.",
-            "sudo jetson_clocks, after choosing the power mode and until the next boot",
-        )
-
-
-def _memory(device: DeviceFacts, root: Path) -> Iterator[Finding]:
-    if device.kind == "cpu" or not 0 < device.memory < SMALL:
-        return
-    if not re.search(r"^/(?!dev/zram)", text(root / "proc/swaps"), re.MULTILINE):
-        yield Finding(
-            "memory",
-            "should",
-            f"There are {device.memory / GIB:.1f} GiB for everything, and no swap on a disk: "
-            "building an engine may be killed.",
-            "sudo fallocate -l 8G /swapfile && sudo chmod 600 /swapfile && sudo mkswap /swapfile "
-            "&& sudo swapon /swapfile",
-        )
-    free = memory(root).get("MemAvailable", 0)
-    if 0 < free < FREE_MEMORY:
-        yield Finding(
-            "memory",
-            "should",
-            f"Only {free / GIB:.1f} GiB of memory are free.",
-            "sudo systemctl isolate multi-user.target stops the desktop",
-        )
-
-
-def _disk() -> Iterator[Finding]:
-    folder = cache_folder()
-    place = next((one for one in (folder, *folder.parents) if one.exists()), Path.cwd())
-    free = shutil.disk_usage(place).free
-    if free < FREE_DISK:
-        yield Finding(
-            "disk",
-            "should",
-            f"{place} has {free / GIB:.1f} GiB free, and engines are kept there.",
-            "free some space, or set XDG_CACHE_HOME to another disk",
-        )
-    if not os.access(place, os.W_OK):
-        yield Finding(
-            "disk",
-            "should",
-            f"{place} cannot be written to, so no engine is kept for next time.",
-            "set XDG_CACHE_HOME to a folder of yours",
-        )
-
-
-def _processor(device: DeviceFacts) -> Iterator[Finding]:
-    kind = this_machine().instruction_class
-    if device.kind == "cpu" and kind in ("baseline", "avx2", "avx512"):
-        yield Finding(
-            "processor",
-            "note",
-            f"This processor ({kind}) has no INT8 dot products: an INT8 bundle is served in FP32.",
         )
 
 
