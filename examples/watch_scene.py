@@ -89,17 +89,22 @@ def _walkers(count: int, seed: int) -> list[Walker]:
     rng = np.random.default_rng(seed)
     lanes = np.linspace(0.66, 0.97, count)
     order = rng.permutation(count)
-    return [
-        Walker(
-            track=track,
-            subject=track + 1,
-            start=float((track + 0.5) / count + rng.uniform(-0.04, 0.04)),
-            speed=float(rng.uniform(0.05, 0.085)) * (1 if lane % 2 else -1) * (0.6 + lane / count),
-            ground=float(lanes[lane]),
-            phase=float(rng.uniform(0, 2 * np.pi)),
-        )
-        for track, lane in enumerate(order)
-    ]
+    return [_walker(track, lane, lanes, rng) for track, lane in enumerate(order)]
+
+
+def _walker(track: int, lane: int, lanes: np.ndarray, rng: np.random.Generator) -> Walker:
+    """Sets out near one side and walks towards the other."""
+    share, right = (track + 0.5) / len(lanes), lane % 2
+    pace = float(rng.uniform(0.05, 0.085)) * (0.6 + lane / len(lanes))
+    start = 0.5 * share + float(rng.uniform(-0.03, 0.03))
+    return Walker(
+        track=track,
+        subject=track + 1,
+        start=start if right else 1 - start,
+        speed=pace if right else -pace,
+        ground=float(lanes[lane]),
+        phase=float(rng.uniform(0, 2 * np.pi)),
+    )
 
 
 class Stage:
