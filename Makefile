@@ -8,7 +8,12 @@ LIVE   := .dev/personvit
 # The page tests want a browser; where there is none they are left out, and CI installs one.
 NO_BROWSER := $(if $(or $(CI),$(shell command -v chromium)),,PERSONVIT_NO_BROWSER=1)
 
-.PHONY: demo test check format nightly parity clean
+# A machine that is lent may have a GPU and no package index: there the system's Python does.
+GPU_PYTHON ?= $(or $(wildcard $(BIN)/python),python3)
+ON_GPU = PYTHONPATH=$(CURDIR)/.dev $(GPU_PYTHON) -m
+GRAPHS := build/gpu-graphs
+
+.PHONY: demo test check format nightly parity gpu-test gpu-bench clean
 
 demo: $(READY)  ## generate pedestrians, fine-tune a small model, evaluate it, show the result
 	$(BIN)/personvit demo
@@ -21,6 +26,19 @@ nightly: $(READY)  ## the long proofs too
 
 parity: $(READY)  ## embeddings against the official code: make parity PEERS=/path/to/checkouts
 	$(BIN)/python tests/parity/official_parity.py $(PEERS)
+
+gpu-test: $(LIVE)  ## what needs an NVIDIA GPU; one sentence and exit code 3 where there is none
+	$(ON_GPU) personvit.benchmark.gpu_here gpu
+	$(ON_GPU) pytest tests/engines/test_contract.py tests/gpu/cuda_checks.py
+
+gpu-bench: $(LIVE)  ## everyone who can run our models on this GPU, timed: benchmark/results/GPU.md
+	$(ON_GPU) personvit.benchmark.gpu_here gpu
+	$(ON_GPU) personvit.export.speed_graphs $(GRAPHS)
+	$(ON_GPU) personvit.benchmark.gpu_bench -o benchmark/results --graphs $(GRAPHS)
+
+jetson-acceptance:  ## on a board, as root: make jetson-acceptance BUNDLE=model.pvb [ARGS="--mode all"]
+	@test -n "$(BUNDLE)" || { echo "say which bundle: make $@ BUNDLE=model.pvb" >&2; exit 1; }
+	$(JETSON_COMMAND) acceptance $(BUNDLE) -o benchmark/results $(ARGS)
 
 check: $(READY) $(LIVE)  ## formatter, linter, types, import directions, spelling
 	$(BIN)/ruff format --check .

@@ -6,6 +6,7 @@ from ..core.command import CommandGroup
 from .accuracy import EvaluateOptions, evaluate
 from .engine_speed import EngineSpeedOptions, engine_speed
 from .finetune_speed import FinetuneSpeedOptions, finetune_speed
+from .gpu_bench import GpuBenchOptions, gpu_bench
 from .ranking_speed import RankingOptions, ranking_speed
 from .rerank_speed import RerankingOptions, reranking_speed
 
@@ -15,3 +16,4 @@ main.command("ranking", RankingOptions)(ranking_speed)
 main.command("reranking", RerankingOptions)(reranking_speed)
 main.command("finetune", FinetuneSpeedOptions)(finetune_speed)
 main.command("engines", EngineSpeedOptions)(engine_speed)
+main.command("gpu", GpuBenchOptions)(gpu_bench)
