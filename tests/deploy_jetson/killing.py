@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -78,7 +79,8 @@ class Killer:
 def run(home: Home, words: tuple[str, ...], delay: float | None = None) -> float | None:
     """Run a command to its end and say how long it worked, or kill it after `delay` of work.
 
-    Work begins with the journal's next line: what comes before is the start of Python.
+    Work begins with the journal's next line: what comes before is the start of Python. All
+    its processes die with it, as when the power fails.
     """
     before = _size(home.journal.path)
     with subprocess.Popen(
@@ -120,6 +122,24 @@ def require_tidy(home: Home) -> None:
         record = slot.record() if slot else None
         if slot and record:
             assert slot.contents() == record.files
+
+
+def require_none_left(home: Home) -> None:
+    """Every process that was started for this home has ended, or soon does."""
+    end = time.monotonic() + PATIENCE_S
+    while left := _processes(home):
+        assert time.monotonic() < end, f"still running: {left}"
+        time.sleep(0.05)
+
+
+def _processes(home: Home) -> list[str]:
+    told = f"PERSONVIT_HOME={home.path}\0".encode()
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):  # it ended, or is not ours
+            if told in path.read_bytes():
+                found.append(path.parent.name)
+    return found
 
 
 def log(kill: Kill) -> None:

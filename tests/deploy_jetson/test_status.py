@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
+from shutil import which
 
 import pytest
 
 from personvit.core.files import sha256
+
+OPEN = """
+from personvit.deploy_jetson.home import open_home
+from personvit.deploy_jetson.serving import open_serving
+open_serving(open_home()).close()
+"""
+BARE = "setpriv", "--bounding-set=-all", "--inh-caps=-all"
+
+
+def private() -> None:
+    os.umask(0o027)
 
 
 def test_nothing_installed_is_an_answer(home, deploy):
@@ -51,27 +65,31 @@ def test_a_record_that_cannot_be_read_is_told(serving_new, deploy):
     assert not told["other"]["sound"]
 
 
-@pytest.mark.parametrize(
-    ("box", "module", "mode"),
-    [
-        ("orin-nano-jp62", "Orin Nano", "25W"),
-        ("agx-orin-jp72", "AGX Orin", "MODE_30W"),
-        ("thor-jp71", "Thor", "MAXN"),
-    ],
-)
-def test_an_install_in_a_box_records_the_device_and_its_power_mode(
-    home, old, deploy_alone, tree, box, module, mode
+def test_an_install_in_a_box_records_the_device_its_power_mode_and_energy(
+    home, old, deploy_alone, tree
 ):
     """The box answers for the device; the model runs on this machine's processor."""
-    root = tree / "tests/boxes" / box
-    path = f"{root / 'usr/bin'}{os.pathsep}{os.environ['PATH']}"
+    root = tree / "tests/boxes/orin-nano-jp62"
     answer = deploy_alone(
         *("install", old, "--runtime", "openvino", "--json"),
         PERSONVIT_SYSTEM_ROOT=str(root),
-        PATH=path,
+        PATH=f"{root / 'usr/bin'}{os.pathsep}{os.environ['PATH']}",
     )
     assert answer.code == 0, answer.err
     attest = json.loads(Path(answer.json["attest"]).read_text())
-    assert module in attest["device"]["module"]
-    assert attest["device"]["power_mode"] == mode
+    assert "Orin Nano" in attest["device"]["module"]
+    assert attest["device"]["power_mode"] == "25W"
     assert attest["energy"]["joules"] > 0
+
+
+@pytest.mark.parametrize("may_drop", [True] if os.geteuid() == 0 and which("setpriv") else [])
+def test_a_service_that_owns_nothing_reads_what_root_installed(home, old, deploy_alone, may_drop):
+    """Without root's power over files, and with files that are another user's."""
+    home.prepare()
+    assert deploy_alone("install", old, "--runtime", "openvino", limit=private).code == 0
+    for path in (home.path, *home.path.rglob("*")):
+        os.lchown(path, 4321, 4321)
+    done = subprocess.run([*BARE, sys.executable, "-c", OPEN], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    writes = subprocess.run([*BARE, "test", "-w", home.slot("a").path])
+    assert writes.returncode != 0, "the test would show nothing"
