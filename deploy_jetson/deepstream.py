@@ -15,6 +15,7 @@ from ..core.files import replacing_folder
 from .deepstream_cost import ResizeCost, measure
 from .deepstream_crops import paths
 from .deepstream_engine import PlanarEngine, open_planar, runtime_for_planes
+from .deepstream_golden import golden_files
 from .deepstream_readme import BLOCK, NVINFER, TRACKER, readme
 from .deepstream_settings import (
     ONNX,
@@ -63,6 +64,7 @@ class DeepStreamFiles:
     folder: Path
     version: str
     variant: str
+    batch: int
     replayed: str
     """The runtime that replayed the golden crops; empty where there is none."""
     cost: ResizeCost | None
@@ -75,6 +77,7 @@ class DeepStreamFiles:
             "folder": str(self.folder),
             "deepstream": self.version,
             "variant": self.variant,
+            "batch": self.batch,
             "golden_replayed_by": self.replayed or None,
             "run_in_deepstream": False,
             "resize": self.cost.as_json() if self.cost else None,
@@ -110,6 +113,7 @@ def deepstream(options: DeepStreamOptions) -> DeepStreamFiles:
         folder=options.out,
         version=options.deepstream,
         variant=facts.variant.name,
+        batch=options.batch,
         replayed=engine.runtime if engine else "",
         cost=cost,
         thresholds=_of_bundle(bundle),
@@ -181,4 +185,6 @@ def _write(
         if made.cost is not None:
             found = {**made.cost.as_json(), "schema": SCHEMA, "bundle": made.thresholds}
             (part / "thresholds.json").write_text(json.dumps(found, indent=1) + "\n")
+        for name, data in golden_files(bundle, facts, made.batch).items():
+            (part / name).write_bytes(data)
         (part / "README.md").write_text(text)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ..core.bundle import Bundle
 from .deepstream_cost import PathCost, ResizeCost
+from .deepstream_golden import PROGRAM, golden_batches
 from .deepstream_settings import ONNX, Choices, Facts, engine_name, nvinfer_mode
 from .deepstream_versions import SOURCES, VERSIONS
 
@@ -48,6 +49,7 @@ out. DeepStream {version.name} runs on {version.platforms}, with TensorRT {versi
 | `{NVINFER}` | a secondary nvinfer element: one embedding per person and frame |
 | `{TRACKER}` | an NvDCF tracker that re-associates lost tracks by embedding |
 | `{BLOCK}` | its ReID block alone, to paste into your own tracker file |
+| `{PROGRAM}`, `golden*` | proof that an engine built on the device answers as the bundle says |
 """
 
 
@@ -71,6 +73,8 @@ def _engine(facts: Facts, choices: Choices) -> str:
         --saveEngine={tracker}{link}
 
 {_why_prebuilt(facts, choices)}
+
+{_check(facts, choices)}
 """
 
 
@@ -92,6 +96,23 @@ def _why_prebuilt(facts: Facts, choices: Choices) -> str:
         f"({SOURCES['tracker int8']}); {nvinfer}. An engine that is there already is taken as it "
         "is."
     )
+
+
+def _check(facts: Facts, choices: Choices) -> str:
+    """Some versions of TensorRT compile transformers wrongly and say nothing."""
+    engine = engine_name(choices.batch, facts.precision)
+    runs = "\n".join(
+        f"    {TRTEXEC} --loadEngine={engine} --iterations=1 --duration=0 --warmUp=0 \\\n"
+        f"        --shapes={facts.input}:{size}x3x{facts.height}x{facts.width} "
+        f"--loadInputs={facts.input}:golden_{size}.bin --exportOutput=answer_{size}.json\n"
+        f"    python3 {PROGRAM} answer_{size}.json"
+        for size in golden_batches(choices.batch)
+    )
+    return f"""Then let it answer the bundle's golden crops, alone and together, before anything uses it:
+
+{runs}
+
+A 0 means that it computes what was proven; anything else, do not use it."""
 
 
 def _app(choices: Choices) -> str:
