@@ -21,8 +21,11 @@ class CudaDevice:
         self._cuda, self._index = runtime, index
         self.library = f"cuda-python {bindings.__version__}"
         code, count = runtime.cudaGetDeviceCount()
-        if int(code) or index >= count:
+        if int(code) or not count:
             raise EnvironmentMismatch(f"{NO_GPU} (cudaGetDeviceCount: {code.name}, {count or 0})")
+        if index >= count:
+            known = ", ".join(f"cuda:{number}" for number in range(count))
+            raise EnvironmentMismatch(f"there is no cuda:{index} here; choose from {known}")
         checked(runtime, runtime.cudaSetDevice(index))
         facts = checked(runtime, runtime.cudaGetDeviceProperties(index))
         self.name = facts.name.decode().rstrip("\0")

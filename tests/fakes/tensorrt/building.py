@@ -1,7 +1,8 @@
 """The builder's side. FAKE_FAULT may name, separated by commas:
 
 hang, crash, refuse, slow (two seconds), strong-refused   what happens while building;
-permuted, scaled, other-weights, batch-1, nan             what such a plan computes wrongly, always,
+permuted, scaled, other-weights, nan                      what such a plan computes wrongly, always,
+batch-1, batch-many                                       for one crop, for several,
 drifts-typed, drifts-layernorm, drifts-dynamic            unless weakly typed, LayerNorm is in FP32,
                                                           or the batch is static.
 
@@ -25,7 +26,7 @@ from .recorded import NUMBERS, VERSION, Strict, Value, enumeration
 
 MAGIC = b"ftrt"
 TIMING = b"ftiming"
-WRONG = ("permuted", "scaled", "other-weights", "batch-1", "nan")
+WRONG = ("permuted", "scaled", "other-weights", "batch-1", "batch-many", "nan")
 
 
 class ILogger:

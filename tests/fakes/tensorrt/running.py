@@ -176,7 +176,8 @@ def _spoilt(value: np.ndarray, wrong: list[str]) -> np.ndarray:
         value = np.roll(value, 1, axis=-1)
     if "scaled" in wrong:
         value = value * np.asarray(1.5, value.dtype)
-    if "other-weights" in wrong or ("batch-1" in wrong and len(value) == 1):
+    only = "batch-1" if len(value) == 1 else "batch-many"
+    if "other-weights" in wrong or only in wrong:
         value = value + noise * np.abs(value).max()
     if "nan" in wrong:
         value = np.full_like(value, np.nan)
