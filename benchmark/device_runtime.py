@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from ..core.bundle import Bundle
 from ..core.errors import BundleError, ConfigError, EnvironmentMismatch
-from ..core.manifest import Kind, Variant
+from ..core.manifest import Variant
 from ..engines.catalogue import engine_named
-
-RUNTIMES = ("tensorrt", "tensorrt_rtx", "openvino", "onnxruntime")
-"""In the order of preference: what serves on a GPU before what serves on a processor."""
-
-ATTENTION_SINCE = 10, 14
-"""TensorRT reads the `Attention` operator from this version on."""
+from ..engines.doctor_runtimes import ORDER
+from ..engines.tensorrt_packages import PACKAGES
 
 
 def runtime_here() -> str:
     """The first runtime that can run on this machine."""
     reasons = []
-    for name in RUNTIMES:
+    for name in ORDER:
         usable, remedy = engine_named(name).usable()
         if usable:
             return name
@@ -26,22 +22,21 @@ def runtime_here() -> str:
 
 
 def runtime_named(name: str) -> str:
-    """`auto` or one of RUNTIMES, which must be usable here; nothing else is tried in its place."""
+    """`auto` or the one that is named, usable here; nothing else is tried in its place."""
     if name == "auto":
         return runtime_here()
-    if name not in RUNTIMES:
-        raise ConfigError(f"no runtime {name!r} serves bundles; choose auto, {', '.join(RUNTIMES)}")
+    if name not in ORDER:
+        raise ConfigError(f"no runtime {name!r} serves bundles; choose auto, {', '.join(ORDER)}")
     usable, remedy = engine_named(name).usable()
     if not usable:
         raise EnvironmentMismatch(f"{name} cannot run here: {remedy}")
     return name
 
 
-def kinds_for(runtime: str) -> tuple[Kind, ...]:
+def kinds_for(runtime: str) -> tuple[str, ...]:
     """The forms of a graph that a runtime takes, the preferred one first."""
-    if runtime == "tensorrt":
-        return _kinds_of_tensorrt(tensorrt_version())
-    return ("trt-attention",) if runtime == "tensorrt_rtx" else ("cpu",)
+    package = PACKAGES.get(runtime)
+    return package.kinds(package.version()) if package else ("cpu",)
 
 
 def variants_for(bundle: Bundle, runtime: str) -> tuple[Variant, ...]:
@@ -55,16 +50,3 @@ def variants_for(bundle: Bundle, runtime: str) -> tuple[Variant, ...]:
             f"{held}); export it with the --target of this device (personvit-engine doctor)"
         )
     return tuple(found)
-
-
-def tensorrt_version() -> tuple[int, int]:
-    import tensorrt
-
-    major, minor = str(tensorrt.__version__).split(".")[:2]
-    return int(major), int(minor)
-
-
-def _kinds_of_tensorrt(version: tuple[int, int]) -> tuple[Kind, ...]:
-    if version >= ATTENTION_SINCE:
-        return "trt-attention", "trt-decomposed"
-    return ("trt-decomposed",)
