@@ -13,7 +13,10 @@ GPU_PYTHON ?= $(or $(wildcard $(BIN)/python),python3)
 ON_GPU = PYTHONPATH=$(CURDIR)/.dev $(GPU_PYTHON) -m
 GRAPHS := build/gpu-graphs
 
-.PHONY: demo test check format nightly parity gpu-test gpu-bench clean
+# A board has no development environment: there the installed command does.
+JETSON_COMMAND ?= $(or $(wildcard $(BIN)/personvit-deploy),personvit-deploy)
+
+.PHONY: demo test check format nightly parity gpu-test gpu-bench jetson-acceptance clean
 
 demo: $(READY)  ## generate pedestrians, fine-tune a small model, evaluate it, show the result
 	$(BIN)/personvit demo

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..core.command import CommandGroup
+from .acceptance import AcceptanceOptions, acceptance
 from .collect import CollectOptions, collect
 from .deepstream import DeepStreamOptions, deepstream
 from .device_report import ReportOptions, report
@@ -35,3 +36,4 @@ main.command("deepstream", DeepStreamOptions)(deepstream)
 main.command("health", HealthOptions)(health)
 main.command("service", ServiceOptions)(service)
 main.command("wheelhouse", WheelhouseOptions)(wheelhouse)
+main.command("acceptance", AcceptanceOptions)(acceptance)
