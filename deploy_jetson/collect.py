@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from ..core.command import argument, option
 from ..core.errors import ConfigError, EnvironmentMismatch
 from ..core.files import refuse_unwritable, write_atomically
 from .fleet import Fleet, compare
-from .inquiry import Answer, as_lines, ask
+from .inquiry import Answer, as_lines, ask, table
 from .openssh import LinkOptions
 
 
@@ -66,9 +67,10 @@ def collect(options: CollectOptions) -> Collected:
 
 def _write(folder: Path, report: Mapping[str, Any]) -> None:
     for name in ("status", "attest", "doctor", "layers"):
-        write_atomically(folder / f"{name}.json", as_lines(report.get(name) or {}))
-    entries = (report.get("journal") or {}).get("entries", ())
-    lines = [as_lines(entry).replace("\n", "") + "\n" for entry in entries]
+        write_atomically(folder / f"{name}.json", as_lines(table(report.get(name))))
+    entries = table(report.get("journal")).get("entries")
+    told = entries if isinstance(entries, list) else []
+    lines = [json.dumps(entry, sort_keys=True) + "\n" for entry in told]
     write_atomically(folder / "journal.jsonl", "".join(lines))
 
 

@@ -13,6 +13,7 @@ from ..core.command import option
 from ..core.errors import PersonvitError
 from ..engines.doctor import DoctorOptions, doctor
 from .home import Home, open_home
+from .inquiry import table
 from .status import StatusOptions, status
 
 SCHEMA = 1
@@ -102,5 +103,5 @@ def _attest(home: Home) -> Table:
 
 def _layers(attest: Table) -> Table:
     """The layer report of each candidate that was tried; runtimes without one have none."""
-    trials = attest.get("verdict", {}).get("trials", ())
+    trials = table(attest.get("verdict")).get("trials") or ()
     return {trial["variant"]: trial["layers"] for trial in trials if trial.get("layers")}

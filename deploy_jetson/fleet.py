@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from .inquiry import Answer
+from .inquiry import Answer, plain, table
 
 SLOWER = 1.25
 """Times the median latency of like devices at which a device is named."""
@@ -46,7 +46,7 @@ class Fleet:
         lines = ["| " + " | ".join(cells) + " |" for cells in table]
         lines.insert(1, "|" + "---|" * len(head))
         found = [f"- {finding}" for finding in self.findings]
-        return "\n".join([*lines, "", *(found or ["All devices agree."])])
+        return plain("\n".join([*lines, "", *(found or ["All devices agree."])]))
 
 
 def compare(answers: Sequence[Answer]) -> Fleet:
@@ -55,20 +55,22 @@ def compare(answers: Sequence[Answer]) -> Fleet:
 
 
 def _row(answer: Answer) -> Row:
-    status = answer.report.get("status", {})
-    device, serving = status.get("device") or {}, status.get("serving") or {}
+    status = table(answer.report.get("status"))
+    device, serving = table(status.get("device")), table(status.get("serving"))
     facts = {
         "tool": status.get("tool"),
         **{name: device.get(name) for name in DEVICE_FACTS},
         **{name: serving.get(name) for name in SERVING_FACTS},
-        "keys": ", ".join(status.get("keys") or ()) or None,
+        "keys": status.get("keys") or None,
     }
-    problem = answer.problem or status.get("problem", "")
+    problem = answer.problem or str(status.get("problem", ""))
     if not problem and not serving:
         problem = "nothing serves there"
     elif not problem and not serving.get("sound"):
         problem = str(serving.get("why") or "what serves there is not sound")
-    return Row(answer.host, problem, facts, serving.get("latency_ms") or {})
+    times = table(serving.get("latency_ms")).items()
+    latency = {batch: float(value) for batch, value in times if isinstance(value, (int, float))}
+    return Row(answer.host, problem, facts, latency)
 
 
 def _findings(rows: Sequence[Row]) -> Iterator[str]:

@@ -55,7 +55,7 @@ def _ask(device: Device, *words: str) -> Answer:
         check=False,
     )
     for line in done.stderr.decode(errors="replace").splitlines():
-        click.echo(f"{device.destination}: {line}", err=True)
+        click.echo(f"{device.destination}: {plain(line)}", err=True)
     try:
         if done.returncode:
             raise device.refusal("report", done.returncode)
@@ -71,6 +71,16 @@ def _document(data: bytes) -> Mapping[str, Any]:
     if not isinstance(document, dict) or not isinstance(document.get("status"), dict):
         raise ConfigError("its answer is not a report; install the same version of personvit there")
     return document
+
+
+def table(value: object) -> Mapping[str, Any]:
+    """A table that a device told, or an empty one where it told something else."""
+    return value if isinstance(value, dict) else {}
+
+
+def plain(text: str) -> str:
+    """What a device says, without what would command a terminal."""
+    return "".join(sign for sign in text if sign.isprintable() or sign == "\n")
 
 
 def as_lines(table: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ class PushOptions(LinkOptions):
     A broken connection is no loss: what has arrived is kept, and the next push goes on from
     there. Words behind '--' are options of 'install'.
 
-    Example: personvit-deploy push model.pvb jetson@10.0.0.5 -- --batch 8
+    Example: personvit-deploy push model.pvb jetson@10.0.0.5 -- --batches 8
     """
 
     bundle: Path = argument("The bundle (.pvb); its signature (.pvb.sig) goes with it.")

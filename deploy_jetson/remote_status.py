@@ -11,7 +11,7 @@ import click
 
 from ..core.command import Outcome, argument, option
 from ..core.errors import ConfigError, EnvironmentMismatch
-from .inquiry import Answer, ask
+from .inquiry import Answer, ask, plain
 from .openssh import LinkOptions
 from .status import StatusOptions, status
 
@@ -37,7 +37,7 @@ class RemoteStatus:
 
     def as_text(self) -> str:
         told = (f"{each.destination}\n{each.report.get('text', '')}" for each in self.answers)
-        return "\n\n".join(told)
+        return plain("\n\n".join(told))
 
 
 def any_status(options: AnyStatusOptions) -> Outcome:

@@ -48,8 +48,8 @@ ForceCommand {folder}/session
 """
 
 SESSION = """#!/bin/sh
-export HOME={folder} PERSONVIT_HOME={folder}/home PERSONVIT_SYSTEM_ROOT={folder}/root
-export PATH={folder}/root/usr/bin:{tools}:$PATH
+export HOME={folder} PERSONVIT_HOME={folder}/home PERSONVIT_SYSTEM_ROOT={folder}/system
+export PATH={folder}/system/usr/bin:{tools}:$PATH
 export XDG_CACHE_HOME={folder}/cache OMP_NUM_THREADS=1
 [ -e {folder}/noise ] && echo "Welcome to this device"
 cd {folder} && exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"
@@ -122,7 +122,7 @@ class Box:
         self.folder, self.name = folder, name
         self.home = Home(folder / "home")
         # Measuring energy takes seconds for each candidate, and has its own tests.
-        shutil.copytree(root, folder / "root", ignore=shutil.ignore_patterns("tegrastats"))
+        shutil.copytree(root, folder / "system", ignore=shutil.ignore_patterns("tegrastats"))
         with socket.create_server(("127.0.0.1", 0)) as chosen:
             self.port = chosen.getsockname()[1]
         self._write_keys()

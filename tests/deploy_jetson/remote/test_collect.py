@@ -7,6 +7,8 @@ import json
 import shutil
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from personvit.deploy_jetson.fleet import compare
 from personvit.deploy_jetson.inquiry import Answer
@@ -73,6 +75,21 @@ def test_a_device_that_serves_nothing_or_something_spoiled_is_named():
         "c: bundle.pvb was changed",
         "d: the connection failed",
     )
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["device", "serving", "keys", "problem", "tool"]), values))
+def test_a_device_that_tells_nonsense_is_only_another_row(status):
+    strange = Answer("root@x", {"status": status})
+    fleet = compare([answer("a"), strange, answer("b")])
+    assert len(fleet.rows) == 3
+    assert "\x1b" not in fleet.as_text()
 
 
 @pytest.fixture
