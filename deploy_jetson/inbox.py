@@ -59,10 +59,11 @@ class Parcel:
 
     def there(self) -> int:
         """How many bytes need not be sent again."""
-        for path in (self.bundle, self.part):
-            if path.exists():
-                return min(path.stat().st_size, self.size)
-        return 0
+        if self.bundle.exists():
+            if self.bundle.stat().st_size == self.size:
+                return self.size
+            self.bundle.unlink()
+        return min(self.part.stat().st_size, self.size) if self.part.exists() else 0
 
     def require_room(self) -> None:
         missing = self.size - self.there() + RESERVE

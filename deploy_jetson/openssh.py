@@ -60,8 +60,7 @@ class Device:
 
     def command(self, *words: str) -> list[str]:
         """The words of an ssh command line; the device's shell sees `words` quoted."""
-        remote = shlex.join([*shlex.split(self.link.remote_command), *words])
-        return [*self._ssh(), "--", self.destination, remote]
+        return [*self._ssh(), "--", self.destination, shlex.join([*self._program(), *words])]
 
     def run(self, *words: str, stdout: int | None = None) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(  # noqa: S603 - the words are ours, and no shell sees them here
@@ -84,6 +83,12 @@ class Device:
             f"'{what}' on {self.destination} ended with code {code}; what it said stands above",
             code if 0 < code < BROKEN else EnvironmentMismatch.exit_code,
         )
+
+    def _program(self) -> list[str]:
+        try:
+            return shlex.split(self.link.remote_command)
+        except ValueError as problem:
+            raise ConfigError(f"--remote-command {self.link.remote_command!r}: {problem}") from None
 
     def _ssh(self) -> list[str]:
         program = shutil.which("ssh")

@@ -123,8 +123,6 @@ class Box:
         self.home = Home(folder / "home")
         # Measuring energy takes seconds for each candidate, and has its own tests.
         shutil.copytree(root, folder / "system", ignore=shutil.ignore_patterns("tegrastats"))
-        with socket.create_server(("127.0.0.1", 0)) as chosen:
-            self.port = chosen.getsockname()[1]
         self._write_keys()
         self._start()
         self.proxy = Proxy(self.port)
@@ -182,22 +180,32 @@ class Box:
         if os.geteuid() == 0:
             PRIVSEP.mkdir(exist_ok=True)  # as the distribution's own start of sshd does
         self._fill("session", SESSION, tools=DEPLOY.parent).chmod(0o755)
+        log = self.folder / "sshd.log"
+        for _ in range(5):  # another program may take the port between the choice and the start
+            config = self._configure(program)
+            self._process = subprocess.Popen([program, "-D", "-f", str(config), "-E", str(log)])
+            if self._answers():
+                return
+        pytest.fail(f"sshd did not start: {log.read_text()}")
+
+    def _configure(self, program: str) -> Path:
+        with socket.create_server(("127.0.0.1", 0)) as chosen:
+            self.port = chosen.getsockname()[1]
         config = self._fill("sshd_config", SERVER, port=self.port)
         penalties = "PerSourcePenalties no\n"
         config.write_text(config.read_text() + penalties)
         if subprocess.run([program, "-t", "-f", str(config)], capture_output=True).returncode:
             config.write_text(config.read_text().removesuffix(penalties))  # before OpenSSH 9.8
-        log = self.folder / "sshd.log"
-        self._process = subprocess.Popen([program, "-D", "-f", str(config), "-E", str(log)])
-        self._wait(log)
+        return config
 
-    def _wait(self, log: Path) -> None:
+    def _answers(self) -> bool:
         end = time.monotonic() + 30
         while time.monotonic() < end and self._process.poll() is None:
             with contextlib.suppress(OSError):
-                return socket.create_connection(("127.0.0.1", self.port)).close()
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return self._process.poll() is None
             time.sleep(0.02)
-        pytest.fail(f"sshd did not start: {log.read_text()}")
+        return False
 
     def _fill(self, name: str, text: str, **words) -> Path:
         path = self.folder / name

@@ -130,6 +130,12 @@ def test_a_device_without_personvit_is_told_how_to_get_it(box, bundle):
     assert "install personvit there" in refused.stderr
 
 
+def test_a_remote_command_that_cannot_be_read_is_told(box, bundle):
+    refused = box.push(bundle, "--remote-command", "sudo 'x")
+    assert refused.returncode == 1
+    assert "No closing quotation" in refused.stderr
+
+
 @pytest.mark.parametrize("name", ["-oProxyCommand=touch pwned", "a b", "", "box;id", "-l@box"])
 def test_a_destination_that_is_no_host_is_refused_here(box, bundle, name, tmp_path):
     words = ("push", "--no-install", "--", bundle, name)

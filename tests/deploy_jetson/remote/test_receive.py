@@ -107,6 +107,16 @@ def test_a_sender_that_went_silent_is_given_up(home, monkeypatch):
     assert (home.inbox / f"{DIGEST}.part").read_bytes() == DATA[:300]
 
 
+def test_a_bundle_that_was_cut_in_the_inbox_is_sent_anew(feed, home):
+    home.prepare()
+    (home.inbox / f"{DIGEST}.pvb").write_bytes(DATA[:50])
+    assert feed(DATA).bundle.read_bytes() == DATA
+    (home.inbox / f"{DIGEST}.pvb").write_bytes(bytes(len(DATA)))
+    with pytest.raises(BundleError, match="damaged"):
+        feed(b"")
+    assert feed(DATA).sent == len(DATA)
+
+
 def test_one_push_at_a_time(home):
     home.prepare()
     with (
