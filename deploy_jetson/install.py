@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..core.command import argument, option
-from ..core.errors import ConfigError, PersonvitError
+from ..core.errors import ConfigError, EnvironmentMismatch, PersonvitError
 from .home import Home, open_home
 from .install_build import Built, build, stage
 from .install_checks import Accepted, Wish, accept, require_room
@@ -107,6 +107,7 @@ def _install(home: Home, wish: Wish, again: bool) -> Installed:
             sentence = f"This bundle serves already, from slot {serving.name}; --again rebuilds it."
             return Installed(home, "already", sentence, accepted, serving, record)
         slot = home.spare()
+        _refuse_to_empty_the_last(home, serving, slot)
         require_room(home, accepted, steps)
         with slot.held(), slot.emptied_on_failure(), telling_a_full_disk(home.path):
             stage(slot, accepted, home.cache, steps)
@@ -148,6 +149,28 @@ def _same(serving: Slot, accepted: Accepted) -> SlotRecord | None:
     asked = accepted.verified.digest, accepted.runtime, wish.batches, wish.only or record.variant
     there = record.bundle, record.runtime, record.batches, record.variant
     return record if asked == there else None
+
+
+def _refuse_to_empty_the_last(home: Home, serving: Slot | None, spare: Slot) -> None:
+    """Where what serves is damaged, the other slot may be all there is to serve."""
+    damage = _problem(home, serving) if serving is not None else ""
+    if damage and not _problem(home, spare):
+        raise EnvironmentMismatch(
+            f"{damage}; slot {spare.name} could serve and would be emptied for this: let it serve "
+            "first, with 'personvit-deploy rollback', and install then"
+        )
+
+
+def _problem(home: Home, slot: Slot) -> str:
+    """Why a slot could not serve from now on; empty where it could."""
+    try:
+        record = slot.record()
+        if record is None:
+            return f"slot {slot.name} holds no complete install"
+        require_trusted(home, slot.bundle, record.bundle, slot.signature, allow_older=True)
+    except PersonvitError as problem:
+        return str(problem)
+    return slot.complaint(record)
 
 
 def _catch_up(home: Home) -> None:

@@ -88,6 +88,17 @@ def test_a_serving_slot_that_is_damaged_is_not_taken_as_installed(home, serving_
     assert serves(home) == sha256(old)
 
 
+def test_the_last_slot_that_could_serve_is_not_emptied(serving_new, old, new, install, deploy):
+    home = serving_new
+    home.slot("b").attest.write_text("{}")
+    answer = install(new)
+    assert (answer.code, "rollback" in answer.err) == (3, True), answer.err
+    assert home.slot("a").require_sound().bundle == sha256(old)
+    assert deploy("rollback").code == 0
+    assert install(new).code == 0
+    assert serves(home) == sha256(new)
+
+
 def test_a_dry_run_changes_nothing(home, old, install):
     answer = install(old, "--dry-run")
     assert answer.code == 0
