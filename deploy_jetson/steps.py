@@ -72,5 +72,5 @@ def telling_a_full_disk(place: Path) -> Iterator[None]:
             raise
         raise _DiskFull(
             f"there was not enough room in {place} ({problem}); free some space and try again; "
-            "what served before still serves"
+            "'personvit-deploy status' says what serves"
         ) from problem
