@@ -65,22 +65,6 @@ class FusionProof:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True)
-class CheckedAtInstall:
-    """What is said of targets whose compiler is not here: Jetson and server GPUs."""
-
-    target: str
-
-    def as_text(self) -> str:
-        return (
-            f"{self.target}: checked at install, from the layer report of the engine that the "
-            "device builds (one fused attention kernel per block)"
-        )
-
-    def as_json(self) -> dict[str, Any]:
-        return {"target": self.target, "fusion": "checked at install"}
-
-
 def prove(
     graph: bytes,
     fp32_form: bytes,

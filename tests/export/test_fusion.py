@@ -14,7 +14,7 @@ from personvit.core.models.config import ModelConfig
 from personvit.core.models.vit import ReidVit, build
 from personvit.core.preprocess import Preprocess
 from personvit.engines.tensorrt_build import Attempt, BuildRequest, attempt
-from personvit.export.fusion import NO_KERNEL, RTX_CAPABILITIES, CheckedAtInstall, prove
+from personvit.export.fusion import NO_KERNEL, RTX_CAPABILITIES, prove
 from personvit.export.graph import build_graph, serialise
 from personvit.export.scales import LinearScale, layer_names
 from personvit.export.variants import VARIANTS
@@ -123,10 +123,6 @@ def test_a_compiler_that_does_not_refuse_fp32_proves_nothing(fp16, fp32):
 
 def test_nothing_asked_is_nothing_proved(fp16):
     assert not prove(*fp16, BLOCKS, ()).proved
-
-
-def test_jetson_is_checked_at_install():
-    assert "checked at install" in CheckedAtInstall("trt10.3").as_text()
 
 
 @pytest.mark.parametrize("name", ["trt-decomposed", "deepstream"])
