@@ -29,6 +29,9 @@ from .tensorrt_runtime import TensorRtEngine, index_of
 USUAL = 8
 """The batch size that a plan for many sizes is tuned for, where none is named."""
 
+EXCERPT = 1500
+"""Of the compiler's words, in a message."""
+
 
 @dataclass(frozen=True)
 class Way:
@@ -180,7 +183,8 @@ class _Opening:
     def _make(self, request: BuildRequest) -> Plan:
         made = attempt(self._graph.model(), request)
         if made.plan is None:
-            raise NotBuilt(f"{self._package.title} {self._here.version} builds no plan: {made.log}")
+            said = "; ".join(made.errors or made.warnings)[:EXCERPT]
+            raise NotBuilt(f"{self._package.title} {self._here.version} builds no plan: {said}")
         return plan_of(self._graph.digest, made, request, Computes.of(self._graph), self._here)
 
     def _typings(self) -> tuple[Typing, ...]:
