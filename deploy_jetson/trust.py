@@ -12,7 +12,7 @@ from typing import Any
 
 from ..core import strict_json
 from ..core.command import argument, option
-from ..core.errors import BundleError, ConfigError
+from ..core.errors import BundleError, ConfigError, UserError
 from ..core.signature import (
     PublicKey,
     Signature,
@@ -71,6 +71,7 @@ def pin(home: Home, path: Path) -> str:
     key = PublicKey.from_pem(path)
     home.prepare()
     durable.write(home.trust / f"{key.id}.pem", key.to_pem())
+    home.journal.write("trust", "pin", "done", key=key.id)
     return f"{key.id} may sign bundles for {home.path}"
 
 
@@ -79,7 +80,13 @@ def pinned(home: Home) -> tuple[PublicKey, ...]:
     if not home.trust.is_dir():
         return ()
     paths = sorted(path for path in home.trust.iterdir() if path.suffix == ".pem")
-    return tuple(PublicKey.from_pem(path) for path in paths)
+    try:
+        return tuple(PublicKey.from_pem(path) for path in paths)
+    except UserError as problem:
+        raise ConfigError(
+            f"a pinned key is damaged, so this device takes no bundle: {problem}; put the file "
+            "back, or remove it if another key is pinned"
+        ) from problem
 
 
 def require_trusted(
@@ -160,6 +167,7 @@ def _unpin(home: Home, options: TrustOptions) -> str:
         )
     (home.trust / f"{wanted}.pem").unlink()
     durable.sync(home.trust)
+    home.journal.write("trust", "remove", "done", key=wanted)
     return f"{wanted} may no longer sign bundles for {home.path}"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from personvit.core.errors import BundleError, ConfigError, UserError
+from personvit.core.errors import BundleError, ConfigError
 from personvit.core.files import sha256
 from personvit.core.signature import read_signature, signature_beside
 from personvit.deploy_jetson import keygen as keygen_module
@@ -129,7 +129,7 @@ def test_damage_to_what_is_pinned_closes_the_device(home, own_bundle, key):
     file = next(home.trust.glob("*.pem"))
     text = file.read_bytes()
     file.write_bytes(b"")
-    with pytest.raises(UserError):
+    with pytest.raises(ConfigError, match="this device takes no bundle"):
         trusted(home, own_bundle)
     file.write_bytes(text)
     (home.trust / "serials.json").write_text("{}")
