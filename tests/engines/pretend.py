@@ -37,6 +37,11 @@ class Pretended:
         log = self.folder / "builds"
         return log.read_text().splitlines() if log.exists() else []
 
+    def graphs(self) -> set[str]:
+        """The digests of the graphs that plans were built of."""
+        sidecars = self.cache.glob("*.plan.json")
+        return {json.loads(path.read_text())["onnx_sha256"] for path in sidecars}
+
     def start(self, source: Path | str, **request) -> subprocess.Popen:
         options = {"batch": 8, "cache": str(self.cache), **request.pop("options", {})}
         told = {"source": str(source), "crops": str(self.crops), "options": options, **request}

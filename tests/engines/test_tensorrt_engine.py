@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 import torch
 
+from personvit.core.bundle import Bundle
 from personvit.core.preprocess import Preprocess
 from personvit.engines.device_memory import device_index
+from personvit.engines.layer_report import read_layers
 
 VERSIONS = {
     "10.3": ("Orin:8.7", "trt-decomposed"),
@@ -64,7 +66,8 @@ def test_every_version_gives_the_embeddings_of_the_model_at_every_batch(
     for count, found in zip((0, 1, 2, 3, 8, 9, 33), told.found, strict=True):
         assert len(found) == count
         assert not count or agree(found, wanted)
-    assert ("Attention" in told.layers) == (kind == "trt-attention")
+    assert machine.graphs() == {digest(bundle, kind)}
+    assert read_layers(told.layers).verbosity == "detailed"
     assert told.info["precision"].startswith("int8")
     assert told.info["versions"]["tensorrt"].startswith(version)
     assert told.held == 0
@@ -73,6 +76,7 @@ def test_every_version_gives_the_embeddings_of_the_model_at_every_batch(
 def test_one_variant_can_be_named_and_a_wrong_one_is_refused(machine, bundle):
     told = machine.open(bundle, options={"variant": "trt-decomposed-fp16"})
     assert told.info["precision"].startswith("fp16")
+    assert not read_layers(told.layers).quantised
     told = machine.open(bundle, options={"variant": "trt-attention"})
     assert "no variant is for this runtime" in told.error
     told = machine.open(bundle, options={"precision": "fp32"})
@@ -83,10 +87,12 @@ def test_the_operator_is_preferred_where_it_is_read_and_the_other_form_can_be_na
     machine, bundle
 ):
     newer = replace(machine, version="10.16")
-    assert "Attention" in newer.open(bundle).layers
-    told = newer.open(bundle, options={"variant": "trt-decomposed"})
-    assert told.error is None
-    assert "Attention" not in told.layers
+    assert newer.open(bundle).error is None
+    assert machine.graphs() == {digest(bundle, "trt-attention")}
+    assert newer.open(bundle, options={"variant": "trt-decomposed"}).error is None
+    assert machine.graphs() == {
+        digest(bundle, name) for name in ("trt-attention", "trt-decomposed")
+    }
 
 
 def test_batches_are_padded_to_the_sizes_that_are_named(machine, bundle, wanted):
@@ -326,6 +332,11 @@ def test_the_contract_of_every_engine_holds(machine, tree):
     )
     assert done.returncode == 0, done.stdout.decode()[-3000:]
     assert b"5 passed" in done.stdout
+
+
+def digest(bundle: Path, variant: str) -> str:
+    manifest = Bundle.open(bundle).manifest
+    return manifest.digest_of(manifest.variant(variant).member)
 
 
 def sidecar(plan: Path) -> Path:

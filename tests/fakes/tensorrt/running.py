@@ -11,9 +11,10 @@ import numpy as np
 import onnx
 from onnx import helper
 
+from . import layers
 from .building import MAGIC, ILogger, _device
 from .kinds import data_type, kind
-from .recorded import NUMBERS, VERSION, Strict, Value
+from .recorded import VERSION, Strict, Value
 
 SCRATCH = 4096
 
@@ -95,13 +96,11 @@ class EngineInspector(Strict):
         self._engine = engine
 
     def get_engine_information(self, format: Value) -> str:
-        """The outer form of the version's report; its layers are the graph's nodes."""
-        layers = [
-            {"Name": node.name, "LayerType": node.op_type, "Inputs": [], "Outputs": []}
-            for node in self._engine._graph.node
-        ]
-        tensors = "Bindings" if NUMBERS < (11, 0) else "I/O Tensors"
-        return json.dumps({"Layers": layers, tensors: list(self._engine._values)})
+        engine = self._engine
+        batch = engine.get_tensor_shape(engine.get_tensor_name(0))[0]
+        detailed = engine._header["verbosity"] == "DETAILED"
+        raised = engine._header["fp32_layernorms"]
+        return layers.report(engine._graph, batch, raised, detailed=detailed)
 
 
 class IExecutionContext(Strict):
