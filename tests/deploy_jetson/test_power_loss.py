@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from personvit.core.files import sha256
-from personvit.deploy_jetson import durable
+from personvit.deploy_jetson import durable, serving
 from personvit.deploy_jetson.home import Home
 
 
@@ -87,6 +87,16 @@ def test_a_rollback(watched, home, serving_new, old, new, install, deploy):
     disk = watched({sha256(old): "old", sha256(new): "new"})
     assert deploy("rollback").code == 0
     only_forward(disk.watch.seen, "new", "old")
+
+
+def test_an_engine_that_is_built_again_for_another_runtime(watched, serving_new, new, monkeypatch):
+    """The slot is whole throughout: with the old engine, then with the new one."""
+    real = serving.environment
+    monkeypatch.setattr(serving, "environment", lambda name: {**real(name), "openvino": "another"})
+    disk = watched({sha256(new): "new"})
+    serving.open_serving(serving_new).close()
+    assert serving_new.journal.entries(1)[0]["step"] == "rebuild"
+    assert len(disk.watch.seen) > 5
 
 
 def test_the_model_of_the_disk_finds_what_was_not_synced(
