@@ -12,6 +12,7 @@ import time
 from types import TracebackType
 
 from ..core.errors import ConfigError, EnvironmentMismatch
+from ..engines.device_power import power_mode
 from .energy_result import Energy, Reading, energy_of
 from .tegrastats import parse_line
 
@@ -29,12 +30,13 @@ class EnergyMeter:
     Lines are timed by when they arrive, since their own clock knows whole seconds only.
 
     Where there is no tegrastats the block runs all the same; `usable()` tells beforehand. With
-    `idle_s` the block is entered after that many seconds of measured idleness.
+    `idle_s` the block is entered after that many seconds of measured idleness; `mode` names the
+    power mode where nvpmodel is not to be asked.
     """
 
-    def __init__(self, idle_s: float = 0.0, power_mode: str | None = None) -> None:
+    def __init__(self, idle_s: float = 0.0, mode: str | None = None) -> None:
         self._idle_s = idle_s
-        self._mode = power_mode
+        self._mode = mode
         self._readings: list[Reading] = []
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
@@ -84,7 +86,7 @@ class EnergyMeter:
             *(list(self._readings), self._start, stop),
             crops=crops,
             idle=self._idle,
-            power_mode=self._mode or _power_mode(),
+            power_mode=self._mode or power_mode(),
         )
 
     def _begin(self) -> None:
@@ -129,9 +131,3 @@ class EnergyMeter:
         if process.stdout is not None:
             process.stdout.close()
         self._process = None
-
-
-def _power_mode() -> str | None:
-    from ..engines.device_facts import read_device
-
-    return read_device().power_mode

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..core.command import CommandGroup, option
 from ..core.errors import ConfigError, EnvironmentMismatch
+from ..engines.device_facts import read_device
 from .gpu_entrants import BASELINE, ENTRANTS, Case, Entrant, Opened
 from .gpu_race import Clock, CudaClock, HostClock, Run, Timing, race
 from .gpu_report import Energies, Measured, gpu_report
@@ -207,15 +208,18 @@ def _device(kind: str) -> dict[str, Any]:
         return {"name": "cpu", "kind": "cpu", "torch": torch.__version__}
     if not torch.cuda.is_available():
         raise EnvironmentMismatch(NO_GPU)
-    facts = torch.cuda.get_device_properties(0)
+    facts, around = torch.cuda.get_device_properties(0), read_device()
     return {
-        "name": facts.name,
+        # Every Orin calls its GPU "Orin"; the module says which it is.
+        "name": around.module or facts.name,
         "kind": "cuda",
         "capability": [facts.major, facts.minor],
         "memory": facts.total_memory,
         "multiprocessors": facts.multi_processor_count,
         "torch": torch.__version__,
         "cuda": torch.version.cuda,
+        "driver": around.driver,
+        "power_mode": around.power_mode,
     }
 
 

@@ -47,7 +47,11 @@ def gpu_report(
     command: str, setting: Setting, device: Mapping[str, Any], measured: Sequence[Measured]
 ) -> Report:
     capability = tuple(device.get("capability", ())) or None
-    peaks = for_device(device["name"], capability)
+    peaks = for_device(
+        *(device["name"], capability),
+        memory=device.get("memory", 0),
+        power_mode=device.get("power_mode"),
+    )
     rehearsal = device["kind"] != "cuda"
     where = "a rehearsal on a processor, no GPU" if rehearsal else device["name"]
     return Report(

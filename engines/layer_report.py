@@ -95,6 +95,10 @@ class LayerReport:
     def as_json(self) -> dict[str, Any]:
         return {
             **asdict(self),
+            "int8_share": self.int8_share,
+            "fp8_share": self.fp8_share,
+            "fp16_share": self.fp16_share,
+            "fp32_share": self.fp32_share,
             "blocks": self.blocks,
             "fused_blocks": list(self.fused_blocks),
             "findings": list(self.findings()),

@@ -181,7 +181,7 @@ def has_ended(folder: Path) -> bool:
 
 def test_the_meter_measures_a_block_and_ends_the_process(install):
     folder = install(STEADY)
-    with EnergyMeter(power_mode="MAXN") as meter:
+    with EnergyMeter(mode="MAXN") as meter:
         wait_for(meter, 5)
     energy = meter.energy(crops=10)
     assert energy.watts == pytest.approx(12.5)
@@ -210,7 +210,7 @@ def test_idleness_is_measured_before_the_block(install, tmp_path):
     busy = tmp_path / "busy"
     lines = f"if [ -e '{busy}' ]; then {PRINT.format(15000)}; else {PRINT.format(5000)}; fi"
     install(f"while :; do {lines}; sleep 0.05; done")
-    with EnergyMeter(idle_s=0.3, power_mode="MAXN") as meter:
+    with EnergyMeter(idle_s=0.3, mode="MAXN") as meter:
         busy.touch()
         wait_for(meter, meter.samples + 6)
     energy = meter.energy()
@@ -232,7 +232,7 @@ def test_without_tegrastats_the_block_runs_and_energy_says_why(monkeypatch, tmp_
 @pytest.mark.parametrize("body", ["exit 3", "echo 'must be root'", "echo 'RAM 1/2MB CPU [1%@9]'"])
 def test_a_tegrastats_that_tells_no_power_is_an_error_that_says_so(install, body):
     install(body)
-    with EnergyMeter(power_mode="MAXN") as meter:
+    with EnergyMeter(mode="MAXN") as meter:
         pass
     with pytest.raises(EnvironmentMismatch, match="rails"):
         meter.energy(1)

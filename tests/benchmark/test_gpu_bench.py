@@ -186,6 +186,16 @@ def test_shares_of_the_roofline_on_a_known_device():
     assert "| 49.9% |" in made.as_markdown()
 
 
+def test_a_jetson_is_known_by_its_module_memory_and_mode():
+    device = {
+        "name": "NVIDIA Jetson Orin Nano Developer Kit Super", "kind": "cuda",
+        "capability": [8, 7], "memory": int(7.4 * 2**30), "power_mode": "MAXN_SUPER",
+    }  # fmt: skip
+    assert "Orin Nano 8 GB Super" in gpu_report("a test", Setting(), device, []).as_text()
+    unknown = gpu_report("a test", Setting(), {**device, "power_mode": None}, [])
+    assert "peaks of this device are not known" in unknown.as_text()
+
+
 LINE = "104.21, 1980, 3201, 45, 0x0000000000000004"
 
 
