@@ -16,8 +16,14 @@ def candidates(data: ReportData) -> Markup:
     """Nothing where there is only one."""
     if len(data.candidates) < 2:
         return Markup("")
-    rows = [list[Content](cells(row)) for row in data.candidates]
-    body = table("one engine of each, judged on this machine", HEAD, rows, text=3)
+    rows: list[list[Content]] = []
+    for row in data.candidates:
+        shown: list[Content] = [*cells(row)]
+        if row.decision:
+            shown[2] = element("span", row.decision, class_=f"word {row.decision}")
+        rows.append(shown)
+    caption = f"{data.verdict.checks[0].name}, by one engine of each on this machine"
+    body = table(caption, HEAD, rows, text=3)
     told = [
         joined(element("dt", row.name), element("dd", explained(row))) for row in data.candidates
     ]
@@ -26,8 +32,8 @@ def candidates(data: ReportData) -> Markup:
         "that agrees with this machine."
     )
     more = paragraph("INT8: the share of all matrix work that the recipe quantises.", "quiet")
-    shown = element("div", [joined(body, element("dl", [joined(*told)]), more)], class_="card")
-    return section("candidates", "Candidates", shown, lead=lead)
+    parts = joined(body, more, element("dl", [joined(*told)]))
+    return section("candidates", "Candidates", element("div", [parts], class_="card"), lead=lead)
 
 
 def cells(row: CandidateRow) -> list[str]:

@@ -60,7 +60,10 @@ class Exported:
         }
 
     def as_text(self) -> str:
-        sizes = "\n".join(f"  {name:28s} {size / 1e6:7.1f} MB" for name, size in self.kept.items())
+        width = max(map(len, self.kept))
+        sizes = "\n".join(
+            f"  {name:{width}s} {size / 1e6:7.1f} MB" for name, size in self.kept.items()
+        )
         for row in self.data.candidates:
             sizes += f"\n  {row.name} is left out: {row.reason}" if row.reason else ""
         speed = f"\n{self.data.latency.as_text()}" if self.data.latency else ""

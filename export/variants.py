@@ -41,7 +41,7 @@ class Target:
 _KINDS = (
     VariantKind(
         "cpu", "fp32", "decomposed", "uint8-nhwc",
-        "FP32-typed Q/DQ: an FP16-typed graph runs 2-8 times slower on CPUs",
+        "FP32-typed: an FP16-typed graph runs 2-8 times slower on CPUs",
     ),
     VariantKind(
         "trt-decomposed", "fp16", "decomposed", "uint8-nhwc",

@@ -23,6 +23,7 @@ from personvit.benchmark.pairs import pair_scores
 from personvit.benchmark.report import Setting
 from personvit.benchmark.report_data import (
     Answer,
+    CandidateRow,
     ChangedQuery,
     FusionProof,
     Histogram,
@@ -32,6 +33,7 @@ from personvit.benchmark.report_data import (
     Variant,
 )
 from personvit.benchmark.thresholds import thresholds
+from personvit.benchmark.verdict import Verdict
 from personvit.core.machine import Machine
 
 PEOPLE, WIDTH = 120, 48
@@ -83,6 +85,22 @@ def latency(setting: Setting) -> Latency:
         if name != "onnxruntime FP32"
     ]
     return Latency(tuple(timings), tuple(speedups), "onnxruntime FP32", setting, 1.1)
+
+
+def candidate(
+    name: str, place: str, verdict: Verdict, alike: np.ndarray, share: float
+) -> CandidateRow:
+    return CandidateRow(
+        name=name,
+        what="a way to quantise",
+        place=place,
+        decision=verdict.decision,
+        change=verdict.checks[0],
+        cosines=cosine_summary(alike),
+        int8_share=share,
+        size=23_100_000,
+        judged="the CPU graph",
+    )
 
 
 def worst(name: str, seed: int) -> ChangedQuery:
@@ -143,6 +161,22 @@ def full_report() -> ReportData:
             Variant("trt-attention", "TensorRT >= 10.14, RTX", "INT8 + FP16", 23_100_000),
             Variant("trt-decomposed", "TensorRT 10.3", "INT8 + FP16", 23_200_000, "Jetson"),
         ),
+        candidates=(
+            candidate("int8", "default", verdict, alike, share=0.935),
+            candidate("fp16", "yes", verdict, alike, share=0.0),
+            CandidateRow(
+                "int8-attention",
+                "attention in INT8 too",
+                "left out",
+                None,
+                None,
+                None,
+                0.99,
+                None,
+                "not judged",
+                "blocks.3.attn.query reaches 7e+04",
+            ),
+        ),
         size_before=87_300_000,
         scores=runs,
         flips=flips(runs.reference, runs.candidate),
@@ -189,6 +223,7 @@ def hostile_report(full_report: ReportData) -> ReportData:
     """Names that would break out of a careless page."""
     evil = "</title><script>alert(1)</script>\"'&<img src=https://example.invalid/x>"
     variants = (Variant(evil, evil, evil, 1, evil),)
+    row = CandidateRow(evil, evil, evil, None, None, None, 0.5, 1, evil, evil)
     layers = (Sensitivity(evil, 0.1),)
     return replace(
         full_report,
@@ -199,6 +234,7 @@ def hostile_report(full_report: ReportData) -> ReportData:
         notes=(evil,),
         facts={evil: evil},
         variants=variants,
+        candidates=(row, row),
         sensitivity=layers,
         flips=Flips((1,), ()),
     )

@@ -199,7 +199,7 @@ def test_markdown_tells_the_same(full_report: ReportData, small_report: ReportDa
     for table in tables:
         bars = {line.replace("\\|", "").count("|") for line in table.strip().split("\n")}
         assert len(bars) == 1
-    assert len(tables) == 10
+    assert len(tables) == 11
     assert "What was made" not in as_markdown(small_report)
 
 
@@ -219,3 +219,14 @@ def test_what_the_data_cannot_show_is_said_and_not_left_blank(full_report: Repor
     assert "not resolvable" in page
     assert "12 pairs behind it" in page
     assert "not resolvable (pairs behind it: 12)" in as_markdown(few)
+
+
+def test_candidates_stand_side_by_side_and_a_reason_is_told(full_report: ReportData) -> None:
+    page, text = Reader(render(full_report)).text, as_markdown(full_report)
+    for shown in (page, text):
+        assert "93.5 %" in shown
+        assert "not judged" in shown
+        assert "Left out: blocks.3.attn.query reaches" in shown
+    alone = replace(full_report, candidates=full_report.candidates[:1])
+    assert 'id="candidates"' not in render(alone)
+    assert "## Candidates" not in as_markdown(alone)
