@@ -45,9 +45,10 @@ def _parts(body: bytes, kind: str, most: int) -> list[bytes]:
     if found is None:
         raise Refusal(400, "the Content-Type names no boundary between the parts")
     mark = b"\r\n--" + (found[1] or found[2]).encode("latin-1")
+    body = b"\r\n" + body
     if body.count(mark) - 1 > most:
         raise Refusal(413, f"more than {most} images in one request; send several requests")
-    pieces = (b"\r\n" + body).split(mark)
+    pieces = body.split(mark)
     if len(pieces) < 3 or not pieces[-1].startswith(b"--"):
         raise Refusal(400, "the parts do not begin and end with the boundary they name")
     return [_content(piece) for piece in pieces[1:-1]]

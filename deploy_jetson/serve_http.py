@@ -98,6 +98,8 @@ class HttpServer:
             await self._converse(task, reader, writer)
         except (asyncio.CancelledError, ConnectionError, asyncio.IncompleteReadError):
             pass  # the client went away, or the service is stopping and this one was idle
+        except asyncio.TimeoutError:
+            writer.transport.abort()  # the client does not read its answer
         finally:
             self._busy.discard(task)
             self._idle.discard(task)

@@ -41,7 +41,7 @@ class Userland:
 
     def run(self, *command: str) -> subprocess.CompletedProcess:
         rule = f":aarch64:M::{MAGIC}:{MASK}:{shutil.which(EMULATOR)}:F"
-        inside = ["/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/work"]
+        inside = ["/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/trial"]
         words = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", ENTER, "enter"]
         return subprocess.run(
             [*words, str(self.root), *inside, "PIP_NO_INDEX=1", *command],
@@ -86,8 +86,8 @@ def userland(tmp_path_factory) -> Userland:
     if tried.returncode:
         pytest.skip(f"this machine lets no user namespace run ARM programs: {tried.stderr.strip()}")
     assert tried.stdout.strip() == "aarch64"
-    shutil.rmtree(found.root / "work", ignore_errors=True)
-    (found.root / "work").mkdir()
+    shutil.rmtree(found.root / "trial", ignore_errors=True)
+    (found.root / "trial").mkdir()
     return found
 
 
@@ -96,23 +96,23 @@ def installed_wheels(userland) -> str:
     """What install.sh printed."""
     wheelhouse(
         WheelhouseOptions(
-            out=userland.root / "work/wheelhouse", python=PYTHON, glibc=GLIBC, extra=("openvino",)
+            out=userland.root / "trial/wheelhouse", python=PYTHON, glibc=GLIBC, extra=("openvino",)
         )
     )
-    return userland.must("/bin/sh", "/work/wheelhouse/install.sh", "/work/venv")
+    return userland.must("/bin/sh", "/trial/wheelhouse/install.sh", "/trial/venv")
 
 
 @pytest.fixture(scope="module")
 def signed(userland, bundles) -> None:
-    work = userland.root / "work"
+    work = userland.root / "trial"
     shutil.copy(bundles[0], work / "model.pvb")
     assert main.run(["keygen", str(work / "fleet")]) == 0
     assert main.run(["sign", str(work / "model.pvb"), "--key", str(work / "fleet")]) == 0
     (work / "fleet").unlink()
 
 
-DEPLOY = "/work/venv/bin/personvit-deploy"
-HOME = ("--home", "/work/home")
+DEPLOY = "/trial/venv/bin/personvit-deploy"
+HOME = ("--home", "/trial/home")
 
 
 @pytest.mark.slow
@@ -123,16 +123,16 @@ def test_a_bundle_goes_from_the_wheelhouse_to_served_on_arm(
     assert "aarch64" in installed_wheels
     assert "Ready: openvino serves bundles on the processor." in installed_wheels
     program = "from personvit.core.bundle import verify; from pathlib import Path; "
-    program += "print(verify(Path('/work/model.pvb')).as_text())"
-    assert "whole and unchanged" in userland.must("/work/venv/bin/python", "-c", program)
-    userland.must(DEPLOY, "trust", "/work/fleet.pub", *HOME)
-    said = userland.must(DEPLOY, "install", "/work/model.pvb", *HOME)
+    program += "print(verify(Path('/trial/model.pvb')).as_text())"
+    assert "whole and unchanged" in userland.must("/trial/venv/bin/python", "-c", program)
+    userland.must(DEPLOY, "trust", "/trial/fleet.pub", *HOME)
+    said = userland.must(DEPLOY, "install", "/trial/model.pvb", *HOME)
     assert "serves from slot a" in said
     assert "slot a is sound" in userland.must(DEPLOY, "serve", "--check", *HOME)
 
-    signature = userland.root / "work/model.pvb.sig"
+    signature = userland.root / "trial/model.pvb.sig"
     signature.rename(signature.with_name("away"))
-    refused = userland.run(DEPLOY, "install", "/work/model.pvb", "--again", *HOME)
+    refused = userland.run(DEPLOY, "install", "/trial/model.pvb", "--again", *HOME)
     assert refused.returncode == 1
     assert "is not signed" in refused.stderr
     assert "slot a is sound" in userland.must(DEPLOY, "serve", "--check", *HOME)

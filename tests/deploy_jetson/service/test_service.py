@@ -139,6 +139,30 @@ def test_requests_that_are_not_http_are_refused_and_closed(service, data, status
     assert b"Connection: close" in found["said"]
 
 
+def test_noise_and_clients_that_leave_end_nothing_but_their_own_connection(
+    service, client, make_picture
+) -> None:
+    found = {}
+    rng = np.random.default_rng(0)
+    image = make_picture(0)
+
+    def talk() -> None:
+        for _ in range(60):
+            noise = rng.integers(0, 256, int(rng.integers(1, 300)), dtype=np.uint8).tobytes()
+            start = [b"", b"POST /embed HTTP/1.1\r\n", b"POST /embed HTTP/1.1\r\nContent-Length: "]
+            exchange(service.path, start[rng.integers(3)] + noise, patient=False)
+            with socket.socket(socket.AF_UNIX) as raw:  # asks, and does not wait for the answer
+                raw.connect(str(service.path))
+                raw.sendall(b"POST /embed HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(image))
+                raw.sendall(image[: int(rng.integers(1, len(image) + 1))])
+        found["health"] = client(service.path, "GET", "/health")
+        found["embed"] = client(service.path, "POST", "/embed", image)
+
+    service.during(talk, limits=Limits(seconds=2.0), test_every_s=600.0)
+    assert found["health"][0] == 200
+    assert found["embed"][0] == 200
+
+
 def test_a_full_queue_refuses_at_once_and_says_when_to_return(
     service, client, make_picture, wait_until
 ) -> None:
