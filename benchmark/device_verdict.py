@@ -158,7 +158,7 @@ def decide_on_device(
         crops = _repeated(bundle.golden().crops, max(request.batches))
         latency = _race(engines, crops, by_exactness(fit), request)
         metered = {name: _energy(one, crops, request) for name, one in engines.items()}
-    trials = [replace(one, energy=metered.get(one.variant)) for one in trials]
+    trials = [_with_energy(trial, *metered.get(trial.variant, (None, ()))) for trial in trials]
     choice = choose(fit, latency)
     return DeviceVerdict(request.runtime, choice, request.batches, tuple(trials), latency)
 
@@ -233,17 +233,26 @@ def _race(
     return race(contenders, batches, pairs=pairs_to_time(names), rounds=request.rounds)
 
 
-def _energy(engine: Engine, crops: NDArray[np.uint8], request: TrialRequest) -> Energy | None:
-    """Of the largest batch, over and over; None where nothing here measures power."""
+def _energy(
+    engine: Engine, crops: NDArray[np.uint8], request: TrialRequest
+) -> tuple[Energy | None, tuple[str, ...]]:
+    """Of the largest batch, over and over; nothing where nothing here measures power."""
     if not request.energy or not EnergyMeter.usable():
-        return None
+        return None, ()
     done = 0
-    with EnergyMeter(idle_s=IDLE_SECONDS) as meter:
-        end = time.perf_counter() + ENERGY_SECONDS
-        while time.perf_counter() < end:
-            engine.embed(crops)
-            done += len(crops)
-    return meter.energy(done)
+    try:
+        with EnergyMeter(idle_s=IDLE_SECONDS) as meter:
+            end = time.perf_counter() + ENERGY_SECONDS
+            while time.perf_counter() < end:
+                engine.embed(crops)
+                done += len(crops)
+        return meter.energy(done), ()
+    except EnvironmentMismatch as problem:
+        return None, (f"energy was not measured: {problem}",)
+
+
+def _with_energy(trial: Trial, energy: Energy | None, notes: tuple[str, ...]) -> Trial:
+    return replace(trial, energy=energy, notes=(*trial.notes, *notes))
 
 
 def _repeated(crops: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:

@@ -88,10 +88,13 @@ def compare(
     reference: NDArray[np.float32] | None = None,
 ) -> ProbeAgreement:
     """`expected` is what the host's engine of the same candidate answered to the same crops."""
-    finite = np.isfinite(found).all(axis=1)
-    alike = np.where(finite, cosines(np.where(finite[:, None], found, 1.0), expected), -1.0)
+    broken = np.flatnonzero(~np.isfinite(found).all(axis=1))
+    sane = found.copy()
+    sane[broken] = 1.0
+    alike = cosines(sane, expected)
+    alike[broken] = -1.0
     overlap = None
-    if source == "probe" and finite.all():
+    if source == "probe" and not len(broken):
         overlap = float(neighbour_scores(expected, found, TOP_K, ORDERED)[0].mean())
     worst = int(alike.argmin())
     return ProbeAgreement(
@@ -101,7 +104,7 @@ def compare(
         worst=float(alike[worst]),
         worst_crop=worst,
         overlap=overlap,
-        to_reference=_median(found, reference) if finite.all() else None,
+        to_reference=None if len(broken) else _median(found, reference),
         limits=LIMITS[precision],
     )
 
