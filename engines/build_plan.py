@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,8 +11,9 @@ from ..core.command import argument, option
 from ..core.errors import ConfigError
 from ..core.files import refuse_unwritable
 from .base import EngineOptions
+from .known_bad import Advice
 from .tensorrt_build import BuildRequest, build
-from .tensorrt_open import graph_of, here
+from .tensorrt_open import advice_for, graph_of, here
 from .tensorrt_packages import PACKAGES
 from .tensorrt_plan import SUFFIX, Computes, plan_of, write_plan
 
@@ -32,7 +33,7 @@ class BuildOptions:
     capability: str | None = option(
         None, f"Compute capabilities for TensorRT-RTX, separated by commas; {RTX} by default."
     )
-    batch: str = option("1,8,32", "The smallest, usual and largest batch.")
+    batch: str = option("1,8,32", "The smallest, usual and largest batch; 8,8,8 is for 8 only.")
     precision: str | None = option(None, "int8 or fp16; int8 by default where the source has it.")
 
 
@@ -56,7 +57,7 @@ class BuiltPlan:
     def as_text(self) -> str:
         where = ", ".join(f"SM {one}" for one in self.capabilities) or "the GPU of this machine"
         lines = [f"{self.plan} ({self.size / 1e6:.1f} MB) for {where}", f"{self.sidecar}"]
-        return "\n".join([*lines, *(f"compiler: {warning}" for warning in self.warnings)])
+        return "\n".join([*lines, *self.warnings])
 
 
 def build_plan(options: BuildOptions) -> BuiltPlan:
@@ -69,10 +70,22 @@ def build_plan(options: BuildOptions) -> BuiltPlan:
     package = PACKAGES[options.runtime]
     place = None if request.capabilities else here(package, asked)
     graph = graph_of(package, options.source, asked)
+    notes: tuple[str, ...] = ()
+    if place is not None:
+        request, notes = _heeding(request, advice_for(package, place, graph.precision, asked.batch))
     made = build(graph.model(), request)
     plan = plan_of(graph.digest, made, request, Computes.of(graph), place)
     sidecar = write_plan(out, plan)
-    return BuiltPlan(out, sidecar, len(plan.data), request.capabilities, made.warnings)
+    warnings = (*notes, *(f"compiler: {warning}" for warning in made.warnings))
+    return BuiltPlan(out, sidecar, len(plan.data), request.capabilities, warnings)
+
+
+def _heeding(request: BuildRequest, advice: Advice) -> tuple[BuildRequest, tuple[str, ...]]:
+    """The request as the known-bad list would have it, and what it says."""
+    notes = tuple(f"{row.title} {row.mend}" for row in advice.rows if row.applied)
+    if advice.static and not request.static:
+        notes += ("this plan is for any batch; give --batch 8,8,8 for one that is not",)
+    return replace(request, fp32_layernorm=advice.fp32_layernorm), notes
 
 
 def _request(options: BuildOptions) -> BuildRequest:
@@ -81,7 +94,9 @@ def _request(options: BuildOptions) -> BuildRequest:
         capabilities = _words(options.capability or "")
     elif not capabilities:
         raise ConfigError(f"no architecture is named; give --capability {RTX}")
-    return BuildRequest(capabilities, _three(options.batch), package=options.runtime)
+    batch = _three(options.batch)
+    fixed = batch[0] == batch[-1]
+    return BuildRequest(capabilities, batch, package=options.runtime, static=fixed)
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -14,6 +14,15 @@ from .device_memory import NO_GPU, Bytes, CannotCapture, Recorded
 NO_GRAPHS = "pycuda has no CUDA graphs; cuda-python has (uninstall pycuda to use it)"
 
 
+@contextmanager
+def told(driver: Any) -> Iterator[None]:
+    """The driver's refusals in our words."""
+    try:
+        yield
+    except driver.Error as problem:
+        raise EnvironmentMismatch(f"the CUDA device failed (pycuda: {problem})") from problem
+
+
 class PycudaDevice:
     def __init__(self, index: int) -> None:
         import pycuda
@@ -46,7 +55,8 @@ class PycudaDevice:
             return int(self._driver.mem_get_info()[0])
 
     def allocate(self, size: int) -> int:
-        buffer = self._driver.mem_alloc(size)
+        with told(self._driver):
+            buffer = self._driver.mem_alloc(size)
         self._buffers[int(buffer)] = buffer
         return int(buffer)
 
@@ -54,8 +64,9 @@ class PycudaDevice:
         self._buffers.pop(address).free()
 
     def pinned(self, size: int) -> Bytes:
-        values: Bytes = self._driver.pagelocked_empty(size, np.uint8)
-        return values
+        with told(self._driver):
+            values: Bytes = self._driver.pagelocked_empty(size, np.uint8)
+            return values
 
     def unpin(self, values: Bytes) -> None:
         values.base.free()  # type: ignore[union-attr]
@@ -74,13 +85,16 @@ class PycudaStream:
         self.handle = int(self._stream.handle)
 
     def upload(self, address: int, values: Bytes) -> None:
-        self._driver.memcpy_htod_async(address, values, self._stream)
+        with told(self._driver):
+            self._driver.memcpy_htod_async(address, values, self._stream)
 
     def download(self, values: Bytes, address: int) -> None:
-        self._driver.memcpy_dtoh_async(values, address, self._stream)
+        with told(self._driver):
+            self._driver.memcpy_dtoh_async(values, address, self._stream)
 
     def wait(self) -> None:
-        self._stream.synchronize()
+        with told(self._driver):
+            self._stream.synchronize()
 
     def record(self, work: Callable[[], None]) -> Recorded:
         raise CannotCapture(NO_GRAPHS)

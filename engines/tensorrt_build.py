@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
@@ -93,8 +94,7 @@ def attempt(onnx: bytes, request: BuildRequest) -> Attempt:
     package = PACKAGES[request.package]
     package.require()
     _refuse_unknown(package, request)
-    with tempfile.TemporaryDirectory(prefix="personvit-build-") as name, _one_at_a_time():
-        folder = Path(name)
+    with _workplace() as folder:
         (folder / MODEL).write_bytes(onnx)
         (folder / REQUEST).write_text(request.words())
         known = _read(request.timing_cache)
@@ -127,15 +127,20 @@ def cache_folder() -> Path:
 
 
 @contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """Two compilers at once run a Jetson out of memory, and measure each other's noise."""
-    try:
-        cache_folder().mkdir(parents=True, exist_ok=True)
-        folder = cache_folder()
-    except (OSError, RuntimeError):
-        folder = Path(tempfile.gettempdir()) / f"personvit-{os.getuid()}"
-    with holding(folder / "build.lock"):
-        yield
+def _workplace() -> Iterator[Path]:
+    """A folder to build in, for one build at a time: two compilers at once run a Jetson out of
+    memory and measure each other's noise. So what lies in it is a killed build's, and goes."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(holding(cache_folder() / "build.lock"))
+        except (OSError, RuntimeError):  # no home, or one that cannot be written to
+            yield Path(held.enter_context(tempfile.TemporaryDirectory(prefix="personvit-build-")))
+            return
+        folder = cache_folder() / "building"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        held.callback(shutil.rmtree, folder, ignore_errors=True)
+        yield folder
 
 
 def _refuse_unknown(package: Package, request: BuildRequest) -> None:

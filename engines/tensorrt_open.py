@@ -83,8 +83,20 @@ def usable(name: Name) -> tuple[bool, str]:
         place = here(package, EngineOptions())
     except EnvironmentMismatch as problem:
         return False, str(problem)
-    avoid = _advise(package, place, "fp16", 1).avoid
+    avoid = advice_for(package, place, "fp16", 1).avoid
     return not avoid, avoid
+
+
+def advice_for(package: Package, place: Here, precision: str, batch: int) -> Advice:
+    """What the known-bad list says of a graph of that precision, up to that batch, here."""
+    major, _, minor = place.capability.partition(".")
+    return advise(
+        place.version,
+        (int(major), int(minor)),
+        precision=precision,
+        batches=(batch,),
+        product=package.product,
+    )
 
 
 def graph_of(package: Package, source: str, options: EngineOptions) -> Graph:
@@ -109,7 +121,7 @@ class _Opening:
     def __init__(self, package: Package, graph: Graph, place: Here, options: EngineOptions) -> None:
         self._package, self._graph, self._here, self._options = package, graph, place, options
         self._folder = options.cache or cache_folder()
-        self._advice = _advise(package, place, graph.precision, options.batch)
+        self._advice = advice_for(package, place, graph.precision, options.batch)
         if self._advice.avoid:
             raise EnvironmentMismatch(f"no engine is built here: {self._advice.avoid}")
 
@@ -173,7 +185,7 @@ class _Opening:
 
     def _at_least(self, size: int) -> int:
         """The batch that a plan for this one is built for."""
-        return _advise(self._package, self._here, self._graph.precision, size).at_least
+        return advice_for(self._package, self._here, self._graph.precision, size).at_least
 
     def _kept(self, request: BuildRequest, again: bool) -> Kept:
         digest = self._graph.digest
@@ -201,14 +213,3 @@ class _Opening:
     def _notes(self, way: Way, problems: list[str]) -> tuple[str, ...]:
         applied = [f"{row.title} {row.mend}" for row in self._advice.rows if row.applied]
         return (f"built {way.as_text()}", *applied, *(f"not {problem}" for problem in problems))
-
-
-def _advise(package: Package, place: Here, precision: str, batch: int) -> Advice:
-    major, _, minor = place.capability.partition(".")
-    return advise(
-        place.version,
-        (int(major), int(minor)),
-        precision=precision,
-        batches=(batch,),
-        product=package.product,
-    )

@@ -96,7 +96,8 @@ class TensorRtEngine(BaseEngine):
     def _replay(self, replay: golden.Replay) -> None:
         """At one crop and at the largest batch, and at each size that has a plan of its own."""
         name = PACKAGES[self._here.package].title
-        for size in sorted({self.batch, *(size for size in self._own_plan if size < self.batch)}):
+        between = (size for size in self._own_plan if 1 < size < self.batch)
+        for size in sorted({self.batch, *between}):
             golden.check(self.embed, replay, size, name)
 
     def _run(self, feeds: Tensors) -> dict[str, NDArray[Any]]:

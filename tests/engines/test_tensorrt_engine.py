@@ -186,8 +186,9 @@ def test_a_compiler_that_fails_is_told_in_its_own_words(machine, bundle, fault, 
     assert not list(machine.cache.glob("*.plan*"))
 
 
-def test_too_little_device_memory_is_told_and_nothing_stays_allocated(machine, bundle):
-    told = replace(machine, fault="oom").open(bundle)
+@pytest.mark.parametrize("pycuda", [False, True])
+def test_too_little_device_memory_is_told_and_nothing_stays_allocated(machine, bundle, pycuda):
+    told = replace(machine, fault="oom", pycuda=pycuda).open(bundle)
     assert told.exit_code == 3
     assert "cudaErrorMemoryAllocation" in told.error
     assert told.held == 0
@@ -267,7 +268,9 @@ def test_a_kill_in_the_middle_of_a_build_leaves_no_plan_and_no_compiler(machine,
     compiler = int(machine.builds[0].split()[0])
     until(lambda: not alive(compiler))
     assert not list(machine.cache.glob("*.plan*"))
+    assert (machine.folder / "cache/personvit/tensorrt/building").exists()
     assert machine.open(bundle).error is None
+    assert not (machine.folder / "cache/personvit/tensorrt/building").exists()
 
 
 def test_a_cache_that_cannot_be_written_costs_a_note_only(machine, bundle, tmp_path):
@@ -306,6 +309,18 @@ def test_the_command_builds_a_plan_for_the_gpu_that_is_here(machine, bundle, tmp
     assert done.returncode == 0, done.stderr.decode()
     assert json.loads(sidecar(out).read_text())["built_for"]["gpu"] == "Orin"
     assert machine.open(out).sizes == [1, 2, 4]
+
+
+def test_the_command_heeds_what_is_known_to_go_wrong_here(machine, bundle, tmp_path):
+    machine = replace(machine, version="10.3")
+    for batch, says in (("1,2,4", "--batch 8,8,8"), ("4,4,4", "LayerNorm")):
+        out = tmp_path / "here.plan"
+        words = ["build", str(bundle), "--runtime", "tensorrt", "--batch", batch, "-o", str(out)]
+        command = [sys.executable, "-c", "from personvit.engines.cli import main; main()", *words]
+        done = subprocess.run(command, env=machine.variables(), capture_output=True, check=True)
+        assert says in done.stdout.decode()
+        told = json.loads(sidecar(out).read_text())
+        assert (told["static"], told["fp32_layernorm"]) == (batch == "4,4,4", True)
 
 
 def test_a_machine_without_a_gpu_says_what_is_missing(machine, bundle):
