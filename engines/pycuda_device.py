@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -38,8 +39,7 @@ class PycudaDevice:
         self.name = device.name()
         self.capability = device.compute_capability()
         self.integrated = bool(device.get_attribute(driver.device_attribute.INTEGRATED))
-        # The primary context is the one that TensorRT uses too.
-        self._context = device.retain_primary_context()
+        self._context = _primary_context(index)
         self._buffers: dict[int, Any] = {}
 
     @contextmanager
@@ -75,7 +75,16 @@ class PycudaDevice:
         return PycudaStream(self._driver)
 
     def close(self) -> None:
-        self._context.detach()
+        """The context stays, as it does with the runtime API that cuda-python speaks."""
+
+
+@cache
+def _primary_context(index: int) -> Any:
+    """The context that TensorRT uses too, kept until the process ends: pycuda takes one that it has
+    released for popped from the thread's stack, and the driver does not."""
+    import pycuda.driver as driver
+
+    return driver.Device(index).retain_primary_context()
 
 
 class PycudaStream:

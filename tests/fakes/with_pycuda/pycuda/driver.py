@@ -66,9 +66,6 @@ class Context:
         _in_context()
         _here.depth -= 1
 
-    def detach(self) -> None:
-        pass
-
 
 class DeviceAllocation:
     def __init__(self, size: int) -> None:
