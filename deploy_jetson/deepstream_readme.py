@@ -108,7 +108,7 @@ def _check(facts: Facts, choices: Choices) -> str:
         f"    python3 {PROGRAM} answer_{size}.json"
         for size in golden_batches(choices.batch)
     )
-    return f"""Then let it answer the bundle's golden crops, alone and together, before anything uses it:
+    return f"""Let it answer the bundle's golden crops, alone and together, before anything uses it:
 
 {runs}
 

@@ -211,3 +211,13 @@ def test_refusals(make_bundle, bundle, tmp_path):
     with pytest.raises(ConfigError, match="new or empty"):
         write(bundle.path, tmp_path / "full")
     assert list((tmp_path / "full").iterdir()) == [tmp_path / "full/file"]
+
+
+@pytest.mark.parametrize("candidate", ["int8", "fp16"])
+def test_the_graph_builds_strongly_typed_for_any_number_of_people(bundle, tmp_path, candidate):
+    """By TensorRT-RTX, which needs no GPU to build: the command of the page, as far as here."""
+    from personvit.engines.tensorrt_build import BuildRequest, attempt
+
+    out = write(bundle.path, tmp_path / "out", candidate=candidate)
+    made = attempt((out / "reid.onnx").read_bytes(), BuildRequest(("8.6",), (1, 8, 100)))
+    assert made.plan, made.errors
