@@ -109,3 +109,33 @@ def deploy_alone():
 def install(deploy):
     """Install with the runtime that every machine has."""
     return lambda bundle, *words: deploy("install", bundle, "--runtime", "openvino", *words)
+
+
+@pytest.fixture(scope="session")
+def jetson_bundle(small_bundle, tmp_path_factory) -> Path:
+    """For TensorRT, whatever its version."""
+    path = tmp_path_factory.mktemp("jetson") / "model.pvb"
+    return small_bundle.write(path, "fp16", kind="trt-decomposed", also=("trt-attention",))
+
+
+@pytest.fixture
+def box(shared, tree, tmp_path, deploy_alone):
+    """`personvit-deploy WORDS` on an Orin Nano with JetPack 6.2, and what was built there."""
+
+    class Box:
+        def variables(self, version: str = "10.3", fault: str = "") -> dict[str, str]:
+            pretended = shared("engines/pretend.py").Pretended(
+                tmp_path, tmp_path, version=version, fault=fault
+            )
+            root = str(tree / "tests/boxes/orin-nano-jp62")
+            return {**pretended.variables(), "PERSONVIT_SYSTEM_ROOT": root}
+
+        def deploy(self, *words, version: str = "10.3", fault: str = "") -> Answer:
+            return deploy_alone(*words, **self.variables(version, fault))
+
+        @property
+        def builds(self) -> int:
+            log = tmp_path / "builds"
+            return len(log.read_text().splitlines()) if log.exists() else 0
+
+    return Box()

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,6 +25,9 @@ SEED, LOG = "PERSONVIT_KILL_SEED", "PERSONVIT_KILL_LOG"
 PATIENCE_S = 120
 OWN = {"current", "lock", "journal.jsonl", "slots", "cache", "inbox", "trust"}
 IN_SLOT = {"bundle.pvb", "bundle.pvb.sig", "engine", "slot.json", "attest.json"}
+
+Look = Callable[[Home, dict[str, str]], str]
+"""What serves, by its name; an error where that is not whole, or not among the names."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,9 @@ class Kill:
 class Killer:
     """Draws moments from the time that the same command took undisturbed, and a little more."""
 
-    def __init__(self, path: str, home: Home, longest_s: float) -> None:
+    def __init__(self, path: str, home: Home, longest_s: float, look: Look | None = None) -> None:
         self.path, self.home = path, home
+        self.look = look or require_whole
         self.longest_s = longest_s * 1.1
         self.seed = int(os.environ.get(SEED) or secrets.randbelow(2**32))
         self.rng = np.random.default_rng([self.seed, *path.encode()])
@@ -58,7 +63,7 @@ class Killer:
         """`names` are the digests that may serve afterwards, and what to call them in the log."""
         delay = float(self.rng.uniform(0, self.longest_s))
         killed = run(self.home, words, delay) is None
-        serves = require_whole(self.home, names)
+        serves = self.look(self.home, names)
         entries = self.home.journal.entries(1)
         step = "{step} {state}".format(**entries[0]) if entries else ""
         kill = Kill(

@@ -20,6 +20,9 @@ from personvit.core.files import sha256
 from personvit.deploy_jetson import install_checks
 from personvit.deploy_jetson.home import Home
 from personvit.deploy_jetson.serving import open_serving
+from personvit.engines import known_bad
+from personvit.engines.device_facts import DeviceFacts
+from personvit.engines.known_bad_row import Row
 
 COMMAND = (sys.executable, "-c", "from personvit.deploy_jetson.cli import main; main()")
 
@@ -154,6 +157,33 @@ def test_an_engine_that_drifts_does_not_get_to_serve(
 def test_what_makes_no_sense_is_refused(home, old, install, words, code, told):
     answer = install(old, *words)
     assert (answer.code, told in answer.err) == (code, True), answer.err
+    assert home.serving() is None
+
+
+def test_a_toolchain_that_is_to_be_avoided_is_refused_with_its_reason(
+    home, old, install, monkeypatch
+):
+    """No row of the list says `avoid` of what runs here, so this one is planted."""
+    row = Row(
+        id="planted",
+        title="It computes something else.",
+        first=(10, 3),
+        until=(10, 4),
+        seen="always",
+        sources=("https://example.org",),
+        date="2026-11-20",
+        workaround="avoid",
+        mend="Take a newer one.",
+    )
+    monkeypatch.setattr(known_bad, "ROWS", (row,))
+    monkeypatch.setattr(install_checks, "runtime_named", lambda name: "tensorrt")
+    monkeypatch.setattr(
+        install_checks, "variants_for", lambda bundle, name: bundle.manifest.variants
+    )
+    device = DeviceFacts(kind="jetson", tensorrt="10.3.0")
+    monkeypatch.setattr(install_checks, "read_device", lambda: device)
+    answer = install(old)
+    assert (answer.code, "Take a newer one" in answer.err) == (3, True), answer.err
     assert home.serving() is None
 
 

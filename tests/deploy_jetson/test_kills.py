@@ -75,3 +75,35 @@ def test_kills_of_a_rollback(killing, home: Home, serving_new, old, new, install
         assert deploy("rollback").code == 0
         killing.require_tidy(home)
         assert {serves, killing.require_whole(home, names)} == {"old", "new"}
+
+
+@pytest.mark.slow
+def test_kills_of_an_install_with_tensorrt(
+    killing, home: Home, small_bundle, box, tmp_path, monkeypatch
+):
+    """Its builder is a process of its own, and keeps plans, locks and timings in the slot."""
+    for name, value in box.variables().items():
+        monkeypatch.setenv(name, value)
+    old, new = (
+        small_bundle.write(tmp_path / f"{name}.pvb", "fp16", kind="trt-decomposed", name=name)
+        for name in ("old", "new")
+    )
+    names = {sha256(old): "old", sha256(new): "new"}
+
+    def words(bundle: Path) -> tuple[str, ...]:
+        return "install", str(bundle), "--batches", "1"
+
+    def serving(home: Home, names: dict[str, str]) -> str:
+        answer = box.deploy("status", "--check", "--json")
+        assert answer.code == 0, answer.err
+        return names[answer.json["serving"]["bundle"]]
+
+    assert box.deploy(*words(old)).code == 0
+    killer = killing.Killer("tensorrt", home, killing.run(home, words(new)), serving)
+    for number in range(100):
+        other = (old, new)[number % 2]
+        killer.kill(words(other), names)
+        answer = box.deploy(*words(other), "--again")
+        assert answer.code == 0, answer.err
+        killing.require_tidy(home)
+        assert serving(home, names) == names[sha256(other)]
