@@ -90,7 +90,7 @@ def speed(
     warm = clock() - began
     if not EnergyMeter.usable():
         return Speed(mode, batch, _timed(call, seconds, clock), warm, steady, None)
-    with EnergyMeter(power_mode=mode) as meter:
+    with EnergyMeter(mode=mode) as meter:
         found = _timed(call, seconds, clock)
     return Speed(mode, batch, found, warm, steady, meter.energy(batch * found.calls))
 
