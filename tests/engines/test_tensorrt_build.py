@@ -174,6 +174,12 @@ def test_one_build_waits_for_another():
     assert made[0].plan
 
 
+def test_without_a_cache_folder_it_builds_all_the_same(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert attempt(graph(), AMPERE).plan
+
+
 def test_architectures_it_does_not_know_are_named():
     assert {"8.6", "8.9", "12.0"} <= set(RTX.capabilities())
     with pytest.raises(EnvironmentMismatch, match=r"8\.7.*on the device"):
@@ -257,13 +263,18 @@ def test_the_command_builds_a_plan_from_a_graph_of_ours(tmp_path, capsys):
         (["--precision", "int8"], "no int8 graph"),
         (["-o", "model.engine"], "ends in .plan"),
         (["--runtime", "tensorrt", "--capability", "8.7"], "the machine it runs on"),
-        (["--runtime", "tensorrt"], "TensorRT is not installed"),
     ],
 )
 def test_wrong_build_options_leave_nothing(tmp_path, capsys, words, message):
     assert main.run(["build", str(exported(tmp_path)), *words]) != 0
     assert message in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
+
+
+def test_a_plan_for_the_gpu_here_needs_the_package_here(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("personvit.engines.tensorrt_packages.find_spec", lambda name: None)
+    assert main.run(["build", str(exported(tmp_path)), "--runtime", "tensorrt"]) == 3
+    assert "TensorRT is not installed" in capsys.readouterr().err
 
 
 def test_a_foreign_onnx_file_is_refused(tmp_path):

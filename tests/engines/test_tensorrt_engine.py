@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from onnx import TensorProto, helper, numpy_helper
 
 from personvit.core.bundle import Bundle
 from personvit.core.preprocess import Preprocess
@@ -242,6 +243,50 @@ def test_a_bare_plan_runs_where_it_was_built_and_is_refused_elsewhere(machine, b
     told = replace(machine, version="10.16").open(plan)
     assert "built by TensorRT 10.13.3.9" in told.error
     assert "built from an int8 graph" in machine.open(plan, options={"precision": "fp16"}).error
+
+
+def two_outputs() -> bytes:
+    """The mean of each crop's channels, three times: in FP16 as the embedding, and as integers."""
+    nodes = [
+        helper.make_node("Cast", ["images"], ["pixels"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["pixels", "axes"], ["mean"], keepdims=0),
+        helper.make_node("Cast", ["mean"], ["embedding"], to=TensorProto.FLOAT16),
+        helper.make_node("Cast", ["mean"], ["colours"], to=TensorProto.INT32),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "two",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", 64, 32, 3])],
+        [
+            helper.make_tensor_value_info("embedding", TensorProto.FLOAT16, ["batch", 3]),
+            helper.make_tensor_value_info("colours", TensorProto.INT32, ["batch", 3]),
+        ],
+        [numpy_helper.from_array(np.array([1, 2]), "axes")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    facts = {"embedding": "3", "space": "space-1", "int8_layers": "0", "precision": "fp16"}
+    facts["preprocess"] = json.dumps(Preprocess(64, 32).to_dict())
+    helper.set_model_props(model, {f"personvit.{name}": text for name, text in facts.items()})
+    return model.SerializeToString()
+
+
+def test_outputs_are_given_as_declared_whatever_their_type_and_number(machine, crops, tmp_path):
+    """FP16 behind an address that float32 would be read from, and one output more."""
+    path, plan = tmp_path / "two.onnx", tmp_path / "two.plan"
+    path.write_bytes(two_outputs())
+    assert "has the tensors colours, embedding, images" in machine.open(path).error
+    words = ["build", str(path), "--runtime", "tensorrt", "--batch", "1,2,4", "-o", str(plan)]
+    command = [sys.executable, "-c", "from personvit.engines.cli import main; main()", *words]
+    subprocess.run(command, env=machine.variables(), capture_output=True, check=True)
+    told = json.loads(sidecar(plan).read_text())
+    more = {"name": "colours", "dtype": "int32", "shape": [None, 3], "meaning": "attributes"}
+    told["model"]["outputs"].append({**more, "space": None})
+    sidecar(plan).write_text(json.dumps(told))
+    opened = machine.open(plan, counts=[1, 3, 9])
+    mean = np.load(crops).astype(np.float32).mean(axis=(1, 2))
+    for found in opened.found:
+        np.testing.assert_allclose(found, mean[: len(found)], rtol=1e-3)
+    np.testing.assert_array_equal(opened.outputs["colours"], mean[:2].astype(np.int32))
 
 
 def test_two_processes_at_once_build_once(machine, bundle, wanted):

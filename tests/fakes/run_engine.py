@@ -30,9 +30,12 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         counts = request.get("counts", [len(crops)])
         with ThreadPoolExecutor(request.get("threads", 1)) as pool:
             found = list(pool.map(lambda count: engine.embed(crops[:count]).tolist(), counts))
+        feeds = {spec.name: crops[:2] for spec in engine.inputs}
+        outputs = {name: value.tolist() for name, value in engine.run(feeds).items()}
         info = engine.info()
         answer = {
             "found": found,
+            "outputs": outputs,
             "sizes": engine.sizes,
             "layers": engine.layer_information,
             "notes": info.notes,
