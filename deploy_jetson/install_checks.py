@@ -12,7 +12,7 @@ from ..benchmark.device_runtime import runtime_named, variants_for
 from ..core.bundle import Bundle, Verification, verify
 from ..core.errors import BundleError, EnvironmentMismatch
 from ..core.manifest import Variant
-from ..core.signature import Signature, signature_beside
+from ..core.signature import Signature, read_signature, signature_beside
 from ..engines import known_bad
 from ..engines.device_facts import DeviceFacts, read_device, system_root
 from ..engines.device_files import memory
@@ -85,12 +85,12 @@ def accept(home: Home, wish: Wish, steps: Steps) -> Accepted:
         signature = require_trusted(
             home, wish.bundle, verified.digest, wish.signature, allow_older=wish.allow_older
         )
+        file = _signature_file(wish, verified.digest)
         facts["serial"] = signature.serial if signature else None
     with steps.step("doctor", f"looking up what is known to go wrong with {runtime} here") as facts:
         variants = _variants(wish, runtime)
         findings = _findings(device, runtime, variants, wish.batches)
         facts["findings"] = [row.id for row in findings]
-    file = signature_file(wish)
     return Accepted(wish, verified, signature, file, device, runtime, variants, findings)
 
 
@@ -117,10 +117,17 @@ def require_room(home: Home, accepted: Accepted, steps: Steps) -> None:
             )
 
 
-def signature_file(wish: Wish) -> Path | None:
-    """The file to keep beside the bundle, whether this device asks for one or not."""
+def _signature_file(wish: Wish, digest: str) -> Path | None:
+    """The file to keep beside the bundle, whether this device asks for one or not: a key may be
+    pinned later, and then going back to this bundle needs it."""
     beside = wish.signature or signature_beside(wish.bundle)
-    return beside if wish.signature or beside.is_file() else None
+    if wish.signature is None and not beside.exists():
+        return None
+    if read_signature(beside).digest != digest:
+        raise BundleError(
+            f"{beside} signs another bundle than {wish.bundle}; bring the right one, or remove it"
+        )
+    return beside
 
 
 def _refuse_from_spare(home: Home, bundle: Path) -> None:

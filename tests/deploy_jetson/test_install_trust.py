@@ -74,3 +74,18 @@ def test_an_unsigned_slot_is_not_gone_back_to_once_a_key_is_pinned(
     answer = deploy("rollback")
     assert (answer.code, "not signed" in answer.err) == (1, True)
     assert home.serving().require_sound().bundle == sha256(new)
+
+
+def test_a_signature_is_kept_before_a_key_is_pinned_and_must_be_of_this_bundle(
+    home, old, new, signed, key, install, deploy
+):
+    first = signed(old, 1)
+    assert install(first).code == 0
+    assert home.slot("a").signature.exists()
+    other = first.with_name("other.pvb")
+    shutil.copy(new, other)
+    answer = install(other, "--signature", first.with_name(first.name + ".sig"))
+    assert (answer.code, "signs another bundle" in answer.err) == (1, True)
+    assert install(new).code == 0
+    assert deploy("trust", f"{key}.pub").code == 0
+    assert deploy("rollback").code == 0, "what was signed can be gone back to"
