@@ -14,11 +14,11 @@ namespace pv {
 struct EngineOptions {
   std::string backend = "auto";  // openvino, tensorrt, fake
   std::string variant;           // empty: the first that the backend takes
-  std::string precision;         // empty: the variant's own
+  std::string precision;         // empty: the best that is exact here
   int batch = 8;                 // the largest batch of one call
   int threads = 0;               // 0: all
   std::string cache;             // a folder for compiled models; empty: none
-  std::string plan;              // tensorrt: a plan with its JSON sidecar
+  std::string plan;              // tensorrt: a plan beside its sidecar, or a folder of such
   bool replay = true;            // golden crops at batch 1 and at the largest batch
 };
 
@@ -46,6 +46,12 @@ class Engine {
   virtual int dimension() const = 0;
   virtual int batch() const = 0;
 
+  // How far answers may lie from the golden ones; coarser arithmetic than the variant's has its
+  // own bounds.
+  virtual Bounds bounds() const = 0;
+  // The batch sizes whose code differs, each of which the golden crops are replayed at.
+  virtual std::vector<int> sizes() const { return {1, batch()}; }
+
   // `count` crops of height x width x 3 bytes each, any number; `out` takes count x dimension.
   Status embed(const std::uint8_t* crops, std::size_t count, float* out);
 
@@ -57,14 +63,18 @@ class Engine {
 // What a backend's source file gives to the registry; absent backends say what is missing.
 struct Backend {
   const char* name;
-  std::vector<std::string> kinds;  // of variants it takes, the preferred one first
+  bool by_itself;  // whether "auto" may choose it
+  // Why it cannot run here, and what to install; empty where it can.
+  std::string (*missing)(const EngineOptions& options);
   Result<std::unique_ptr<Engine>> (*open)(const std::shared_ptr<const Bundle>& bundle,
-                                          const Variant& variant, const EngineOptions& options);
+                                          const EngineOptions& options);
 };
 
+// Of this build, in the order in which "auto" tries them.
 const std::vector<Backend>& backends();
 
-// How far answers lie from the golden ones, and whether that is within the variant's bounds.
-Status replay_golden(Engine& engine, const Golden& golden, const Bounds& bounds, int batch);
+// Refuses an engine whose answers to the golden crops drift at any of its sizes(); `name` begins
+// the sentence.
+Status replay_golden(Engine& engine, const Golden& golden, const std::string& name);
 
 }  // namespace pv
