@@ -7,7 +7,8 @@ not answer the golden crops as it should, the next way is tried, and the engine 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,27 +26,13 @@ from .tensorrt_load import Unloadable
 from .tensorrt_packages import PACKAGES, Name, Package, Typing
 from .tensorrt_plan import SUFFIX, Computes, Here, Plan, plan_of, read_plan, read_sidecar
 from .tensorrt_runtime import TensorRtEngine, index_of
+from .tensorrt_way import Served, Way, recall, remember
 
 USUAL = 8
 """The batch size that a plan for many sizes is tuned for, where none is named."""
 
 EXCERPT = 1500
 """Of the compiler's words, in a message."""
-
-
-@dataclass(frozen=True)
-class Way:
-    """One way to build a graph, and what led to it."""
-
-    typing: Typing
-    static: bool
-    fp32_layernorm: bool
-
-    def as_text(self) -> str:
-        words = [f"{self.typing}ly typed"]
-        words += ["one plan per batch size"] if self.static else []
-        words += ["LayerNorm in FP32"] if self.fp32_layernorm else []
-        return ", ".join(words)
 
 
 class NotBuilt(EnvironmentMismatch):
@@ -126,9 +113,19 @@ class _Opening:
             raise EnvironmentMismatch(f"no engine is built here: {self._advice.avoid}")
 
     def open(self) -> TensorRtEngine:
+        """What served last time comes first: on a device, trying others again takes minutes."""
+        typings = self._typings()
+        if (known := recall(self._folder, self._key())) is not None:
+            with suppress(NotBuilt, golden.Drifted):
+                return self._open_way(known.way, list(known.problems))
+        return self._first_that_serves(typings)
+
+    def _first_that_serves(self, typings: tuple[Typing, ...]) -> TensorRtEngine:
         problems: list[str] = []
-        for typing in self._typings():
-            way = Way(typing, self._advice.static, self._advice.fp32_layernorm)
+        for typing in typings:
+            # One size alone needs no dynamic shape, whatever is known of them.
+            static = self._advice.static or self._advice.at_least == 1
+            way = Way(typing, static, self._advice.fp32_layernorm)
             try:
                 return self._open_way(way, problems)
             except NotBuilt as problem:
@@ -157,10 +154,20 @@ class _Opening:
             notes = (*self._notes(way, problems), *{one.note: None for one in kept if one.note})
             plans = [one.plan for one in kept]
             try:
-                return TensorRtEngine(plans, self._here, options, self._graph.replay, notes)
+                engine = TensorRtEngine(plans, self._here, options, self._graph.replay, notes)
             except Unloadable as problem:
                 refused = str(problem)
+                continue
+            if problems:
+                remember(self._folder, self._key(), Served(way, tuple(problems)))
+            return engine
         raise NotBuilt(refused)
+
+    def _key(self) -> str:
+        """What the choice of a way depends on."""
+        options = self._options
+        asked = (options.batch, options.buckets, options.typing, options.level)
+        return "\n".join(map(str, (self._graph.digest, self._here, *asked)))
 
     def _requests(self, way: Way) -> Iterator[BuildRequest]:
         most = self._advice.at_least
@@ -205,8 +212,8 @@ class _Opening:
             return offered
         if asked not in offered:
             raise ConfigError(
-                f"{self._package.title} {self._here.version} builds {' or '.join(offered)}ly typed "
-                f"graphs here, not {asked}ly typed ones"
+                f"{self._package.title} {self._here.version} builds no {asked}ly typed graphs; "
+                f"it builds {' and '.join(f'{one}ly' for one in offered)} typed ones"
             )
         return (asked,)
 

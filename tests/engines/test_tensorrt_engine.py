@@ -154,6 +154,28 @@ def test_where_the_first_way_to_build_is_wrong_the_next_is_taken_and_said(
     assert any(one.startswith("not strongly typed") for one in told.notes)
 
 
+def test_the_way_that_served_is_tried_first_the_next_time(machine, bundle, wanted):
+    """A build that fails is not tried again at every start of a service."""
+    machine = replace(machine, version="10.3", fault="strong-refused")
+    options = {"batch": 1}
+    first = machine.open(bundle, options=options)
+    count = len(machine.builds)
+    again = machine.open(bundle, options=options)
+    assert count == 2
+    assert len(machine.builds) == count
+    assert again.notes == first.notes
+    (note,) = machine.cache.glob("*.way.json")
+    note.write_text("[]")
+    assert machine.open(bundle, options=options).notes == first.notes
+
+
+def test_typing_can_be_named(machine, bundle):
+    older = replace(machine, version="10.3")
+    told = older.open(bundle, options={"typing": "weak", "batch": 1})
+    assert told.notes[0].startswith("built weakly typed")
+    assert "builds no weakly typed graphs" in machine.open(bundle, options={"typing": "weak"}).error
+
+
 def test_under_10_3_what_is_known_to_go_wrong_is_built_around(machine, bundle, wanted):
     fault = "drifts-dynamic,drifts-layernorm"
     told = replace(machine, version="10.3", fault=fault).open(
