@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from ..core.bundle import Bundle
 from ..core.command import argument, option
-from ..core.errors import ConfigError
+from ..core.errors import ConfigError, InternalError
 from ..core.files import replacing_folder
 from .deepstream_cost import ResizeCost, measure
 from .deepstream_crops import paths
@@ -137,7 +137,7 @@ def _proven(
     written = {setting.key: setting.value for setting in tracker}
     scale, offsets = written["netScaleFactor"], written["offsets"]
     if not isinstance(scale, float) or not isinstance(offsets, tuple):
-        raise TypeError(f"netScaleFactor {scale!r} and offsets {offsets!r} must be numbers")
+        raise InternalError(f"netScaleFactor {scale!r} and offsets {offsets!r} must be numbers")
     return open_planar(bundle, facts, scale, tuple(float(each) for each in offsets))
 
 

@@ -108,7 +108,7 @@ def watch(
 ) -> Seen:
     """Name everyone in every frame; Ctrl-C ends it early with whole files."""
     seen, tracks = Seen(), Tracks()
-    with reading(source) as (frames, rate), writing(out, rate) as put, logging(out) as log:
+    with reading(source) as (frames, rate), writing(out, rate) as put, noting(out) as log:
         try:
             for number, frame in frames:
                 if limit is not None and seen.frames >= limit:
@@ -191,7 +191,7 @@ def detector_from(words: str) -> Detector:
 
 
 @contextmanager
-def logging(out: Path) -> Iterator[Callable[[int, float, Sequence[Sighting]], None]]:
+def noting(out: Path) -> Iterator[Callable[[int, float, Sequence[Sighting]], None]]:
     """One line of JSON for each frame, also where nobody is."""
     with replacing(out.with_suffix(".jsonl")) as part, part.open("w") as file:
 
@@ -212,30 +212,35 @@ def logging(out: Path) -> Iterator[Callable[[int, float, Sequence[Sighting]], No
 
 
 @contextmanager
-def opened(options: argparse.Namespace) -> Iterator[tuple[Engine, Path | None]]:
-    """The engine, and the bundle whose thresholds go with it."""
-    if options.home is not None:
-        from personvit.deploy_jetson.home import open_home
-        from personvit.deploy_jetson.serving import open_serving
-
-        with open_serving(open_home(options.home)) as serving:
-            yield serving.engine, serving.slot.bundle
-    else:
+def opened(options: argparse.Namespace) -> Iterator[Engine]:
+    """The model, or what a home serves; a home's bundle has the threshold too."""
+    if options.home is None:
         with open_engine(options.model, options.engine, EngineOptions()) as engine:
-            yield engine, Path(options.model) if options.model.endswith(".pvb") else None
+            yield engine
+        return
+    from personvit.deploy_jetson.home import open_home
+    from personvit.deploy_jetson.serving import open_serving
+
+    with open_serving(open_home(options.home)) as serving:
+        if options.threshold is None:
+            options.threshold = threshold_at(serving.slot.bundle, options.far)
+        yield serving.engine
 
 
 def main(words: Sequence[str] | None = None) -> int:
     options = parser().parse_args(words)
     try:
+        check(options)
         if options.demo is not None:
             use_demo(options)
-        check(options)
-        with opened(options) as (engine, bundle):
-            seen = run(options, engine, bundle)
+        with opened(options) as engine:
+            seen = run(options, engine)
     except PersonvitError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return problem.exit_code
+    except OSError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 1
     names = ", ".join(f"{name} {count}" for name, count in sorted(seen.names.items()))
     print(f"{options.out}: {seen.frames} frames; {names or 'nobody'}")
     return 130 if seen.interrupted else 0
@@ -243,12 +248,18 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def check(options: argparse.Namespace) -> None:
     """Every mistake that can be seen before a model is opened."""
+    if (options.model is None) == (options.home is None):
+        raise ConfigError("say which model to use: --model BUNDLE, or --home of an installed one")
+    if options.threshold is None and options.model is not None:
+        if not options.model.endswith(".pvb"):
+            raise ConfigError("bare weights carry no match threshold; give one with --threshold")
+        options.threshold = threshold_at(Path(options.model), options.far)
+    if options.demo is not None:
+        return
     if options.source is None or options.gallery is None or options.out is None:
         raise ConfigError("give a video or a camera, --gallery and -o OUT.mp4 (or --demo DIR)")
     if (options.boxes is None) == (options.detector is None):
         raise ConfigError("say where the boxes come from: --boxes JSON or --detector FILE.py:NAME")
-    if (options.model is None) == (options.home is None):
-        raise ConfigError("say which model to use: --model BUNDLE, or --home of an installed one")
 
 
 def use_demo(options: argparse.Namespace) -> None:
@@ -261,17 +272,11 @@ def use_demo(options: argparse.Namespace) -> None:
     options.gallery, options.out = demo.gallery, options.demo / "seen.mp4"
 
 
-def run(options: argparse.Namespace, engine: Engine, bundle: Path | None) -> Seen:
+def run(options: argparse.Namespace, engine: Engine) -> Seen:
     boxes = boxes_from(options.boxes) if options.boxes else detector_from(options.detector)
-    threshold = options.threshold
-    if threshold is None:
-        if bundle is None:
-            raise ConfigError("bare weights carry no match threshold; give one with --threshold")
-        threshold = threshold_at(bundle, options.far)
     gallery = open_gallery(options.gallery, engine)
-    return watch(
-        options.source, boxes, engine, gallery, options.out, threshold, limit=options.frames
-    )
+    out, limit = options.out, options.frames
+    return watch(options.source, boxes, engine, gallery, out, options.threshold, limit=limit)
 
 
 def positive(word: str) -> int:
