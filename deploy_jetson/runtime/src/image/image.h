@@ -1,7 +1,9 @@
 // Encoded images as RGB pixels, and crops as an engine takes them (core/images.py, preprocess.py).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,6 +12,10 @@
 #include "../span.h"
 
 namespace pv {
+
+// 67 megapixels: above any camera frame, below 1 GB while decoding.
+inline constexpr std::int64_t kMaxPixels = std::int64_t{1} << 26;
+inline constexpr std::size_t kMaxBytes = std::size_t{1} << 28;
 
 // Height x width x RGB, upright. Reused by decode, so that a steady state allocates nothing.
 struct Image {
@@ -32,11 +38,12 @@ class Decoder {
   Decoder& operator=(Decoder&&) noexcept;
 
   // `name` is what errors call it. Same verdict and pixels as personvit.core.images.decode.
+  // Where an error is returned, the pixels of `out` mean nothing.
   Status decode(Bytes data, const std::string& name, Image& out);
 
  private:
   struct Scratch;
-  Scratch* scratch_;
+  std::unique_ptr<Scratch> scratch_;
 };
 
 // Resizes as Preprocess.resize does. Holds coefficients and scratch: one per thread.
@@ -55,7 +62,7 @@ class Resizer {
 
  private:
   struct Scratch;
-  Scratch* scratch_;
+  std::unique_ptr<Scratch> scratch_;
 };
 
 }  // namespace pv

@@ -1,0 +1,13 @@
+// The inner loops of the two-pass resize for x86 with AVX2.
+#pragma once
+
+#include "resample_kernels.h"
+
+namespace pv {
+
+void horizontal_avx2(const std::uint8_t* row, std::size_t readable, const PillowAxis& axis,
+                     std::uint8_t* out);
+void vertical_avx2(const std::uint8_t* rows, std::size_t stride, std::size_t bytes,
+                   const Taps& taps, std::uint8_t* out);
+
+}  // namespace pv
