@@ -45,8 +45,8 @@ def cells(row: CandidateRow) -> list[str]:
         row.decision or "not judged",
         f"{_number(change, change.estimate)} {change.unit}" if change else "",
         f"{_number(change, change.lower)} to {_number(change, change.upper)}" if change else "",
-        f"{cosines.percentiles['p50']:.4f}" if cosines else "",
-        f"{cosines.smallest:.4f}" if cosines else "",
+        _minus(f"{cosines.percentiles['p50']:.4f}") if cosines else "",
+        _minus(f"{cosines.smallest:.4f}") if cosines else "",
         f"{100 * row.int8_share:.1f} %",
         "" if row.size is None else size_of(row.size),
     ]
@@ -54,6 +54,10 @@ def cells(row: CandidateRow) -> list[str]:
 
 def _number(check: Check, value: float) -> str:
     return signed(value) if check.unit == "points" else f"{value:.3f}"
+
+
+def _minus(number: str) -> str:
+    return number.replace("-", "−")
 
 
 def explained(row: CandidateRow) -> str:

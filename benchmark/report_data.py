@@ -37,7 +37,7 @@ class CandidateRow:
     name: str
     what: str
     place: str
-    """default, kept or left out."""
+    """default, yes, left out, or no bundle where the default did not pass."""
     decision: Decision | None
     change: Check | None
     """The gate's main check: estimate and bounds."""

@@ -119,11 +119,10 @@ def _variants(trials: Sequence[Trial]) -> tuple[Variant, ...]:
 
 def _candidate(trial: Trial, default: Trial) -> CandidateRow:
     verdict = trial.judgement.verdict if trial.judgement else None
-    place = "yes" if trial.kept else "left out"
     return CandidateRow(
         name=trial.candidate,
         what=WHAT[trial.candidate],
-        place="default" if trial is default else place,
+        place=_place(trial, default),
         decision=verdict.decision if verdict else None,
         change=verdict.checks[0] if verdict else None,
         cosines=trial.judgement.cosines if trial.judgement else None,
@@ -132,6 +131,14 @@ def _candidate(trial: Trial, default: Trial) -> CandidateRow:
         judged=trial.judged_as,
         reason=trial.left_out,
     )
+
+
+def _place(trial: Trial, default: Trial) -> str:
+    if not trial.kept:
+        return "left out"
+    if default.judgement is None or default.judgement.verdict.decision != "pass":
+        return "no bundle"
+    return "default" if trial is default else "yes"
 
 
 def _score_shares(pairs: tuple[PairScores, PairScores]) -> ScoreShares:

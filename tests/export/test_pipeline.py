@@ -75,11 +75,14 @@ def test_a_planted_layer_is_found_and_protected(words, planted, people, tmp_path
 
 def test_without_protection_the_gate_fails(words, planted, people, tmp_path, capsys) -> None:
     out = tmp_path / "planted.pvb"
-    code = main.run(words(planted, people, out, "--int8", "--no-search"))
+    code = main.run(words(planted, people, out, "--int8", "--no-search", "--candidates", "fp16"))
     assert code == 2
     assert "Fail" in capsys.readouterr().err
     assert not out.exists()
     assert (tmp_path / "planted.report" / "report.html").exists()
+    report = json.loads((tmp_path / "planted.report" / "report.json").read_text())
+    places = {name: row["place"] for name, row in report["candidates"].items()}
+    assert places["int8"] == "no bundle"
 
 
 def test_too_few_queries_are_undecided(words, weights, people, tmp_path, capsys) -> None:
