@@ -11,6 +11,14 @@ import numpy as np
 
 from ..core.errors import EnvironmentMismatch
 from .device_memory import NO_GPU, Bytes, CannotCapture, start_of
+from .version_numbers import version_of
+
+INSUFFICIENT = "cudaErrorInsufficientDriver"
+"""What a machine without a driver answers, and one whose driver is too old."""
+OLD_DRIVER = (
+    "; for a driver of CUDA 12, as in JetPack 6, cuda-python {} is too new: "
+    "pip install 'cuda-bindings<13'"
+)
 
 
 class CudaDevice:
@@ -19,10 +27,13 @@ class CudaDevice:
         from cuda.bindings import runtime
 
         self._cuda, self._index = runtime, index
-        self.library = f"cuda-python {bindings.__version__}"
+        self.library = ("cuda-python", str(bindings.__version__))
         code, count = runtime.cudaGetDeviceCount()
         if int(code) or not count:
-            raise EnvironmentMismatch(f"{NO_GPU} (cudaGetDeviceCount: {code.name}, {count or 0})")
+            newer = code.name == INSUFFICIENT and version_of(self.library[1]) >= (13,)
+            old = OLD_DRIVER.format(self.library[1]) if newer else ""
+            told = f"cudaGetDeviceCount: {code.name}, {count or 0}"
+            raise EnvironmentMismatch(f"{NO_GPU}{old} ({told})")
         if index >= count:
             known = ", ".join(f"cuda:{number}" for number in range(count))
             raise EnvironmentMismatch(f"there is no cuda:{index} here; choose from {known}")

@@ -61,7 +61,8 @@ class Device(Protocol):
     capability: tuple[int, int]
     integrated: bool
     """Whether it shares its memory with the processor, as on a Jetson."""
-    library: str
+    library: tuple[str, str]
+    """What speaks to it, and its version."""
 
     def current(self) -> AbstractContextManager[None]:
         """The calling thread works on this device inside the block; every use needs it."""
@@ -94,7 +95,10 @@ def open_device(index: int = 0) -> Device:
         from .cuda_device import CudaDevice
 
         return CudaDevice(index)
-    raise EnvironmentMismatch("device buffers need pycuda or cuda-python; pip install cuda-python")
+    raise EnvironmentMismatch(
+        "device buffers need pycuda or cuda-python; pip install 'personvit[gpu]', and on JetPack 6 "
+        "with 'cuda-bindings<13' (its driver is of CUDA 12)"
+    )
 
 
 def gpu_missing() -> str:

@@ -30,7 +30,7 @@ class PycudaDevice:
         import pycuda.driver as driver
 
         self._driver = driver
-        self.library = f"pycuda {pycuda.VERSION_TEXT}"
+        self.library = ("pycuda", str(pycuda.VERSION_TEXT))
         try:
             driver.init()
             device = driver.Device(index)

@@ -58,7 +58,7 @@ class TensorRtEngine(BaseEngine):
         package = self._here.package
         return EngineInfo(
             runtime=package,
-            versions={package: self._here.version},
+            versions={package: self._here.version, **dict([self._device.library])},
             device=self._here.gpu,
             instruction_set=f"sm_{self._here.capability.replace('.', '')}",
             precision=f"{self._precision}, as typed in the graph",

@@ -71,6 +71,7 @@ def test_every_version_gives_the_embeddings_of_the_model_at_every_batch(
     assert read_layers(told.layers).verbosity == "detailed"
     assert told.info["precision"].startswith("int8")
     assert told.info["versions"]["tensorrt"].startswith(version)
+    assert told.info["versions"]["cuda-python"]
     assert told.held == 0
 
 
@@ -394,6 +395,8 @@ def test_a_machine_without_a_gpu_says_what_is_missing(machine, bundle):
     told = replace(machine, gpu="none").open(bundle)
     assert (told.kind, told.exit_code) == ("EnvironmentMismatch", 3)
     assert "nvidia-smi" in told.error
+    told = replace(machine, fault="old-driver").open(bundle)
+    assert "cuda-bindings<13" in told.error
 
 
 def test_a_device_has_the_name_that_cuda_gives_it(machine, bundle):

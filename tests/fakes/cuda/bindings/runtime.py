@@ -17,6 +17,7 @@ class cudaError_t(IntEnum):
     cudaSuccess = 0
     cudaErrorInvalidValue = 1
     cudaErrorMemoryAllocation = 2
+    cudaErrorInsufficientDriver = 35
     cudaErrorNoDevice = 100
     cudaErrorInvalidDevice = 101
     cudaErrorInvalidResourceHandle = 400
@@ -59,6 +60,8 @@ def _present() -> fake_gpu.Facts:
     found = fake_gpu.facts()
     if found is None:
         raise fake_gpu.Wrong("cudaErrorNoDevice")
+    if "old-driver" in fake_gpu.faults():
+        raise fake_gpu.Wrong("cudaErrorInsufficientDriver")
     return found
 
 
