@@ -29,10 +29,17 @@ class Model:
     _retired: bool = field(default=False, repr=False)
 
     def __enter__(self) -> Model:
-        self._users += 1
+        self.take()
         return self
 
     def __exit__(self, *problem: object) -> None:
+        self.let_go()
+
+    def take(self) -> None:
+        """A call into the engine must not meet its end, whoever stopped waiting for the answer."""
+        self._users += 1
+
+    def let_go(self) -> None:
         self._users -= 1
         self._close_if_over()
 

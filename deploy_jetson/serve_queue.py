@@ -28,6 +28,20 @@ class EngineThread:
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
+    def ask(self, model: Model, work: Callable[[Model], T]) -> asyncio.Future[T]:
+        """The model is held until the call has ended, however long that takes."""
+        model.take()
+        loop = asyncio.get_running_loop()
+
+        def run() -> T:
+            try:
+                return work(model)
+            finally:
+                with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                    loop.call_soon_threadsafe(model.let_go)
+
+        return self.call(run)
+
     def call(self, work: Callable[[], T]) -> asyncio.Future[T]:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
@@ -46,7 +60,7 @@ class EngineThread:
                 result = work()
             except Exception as raised:
                 problem = raised
-            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            with contextlib.suppress(RuntimeError):  # as above
                 loop.call_soon_threadsafe(tell, result, problem)
 
         self._calls.put(run)
@@ -137,8 +151,7 @@ class Batcher:
         began = clock()
         found: Any
         try:
-            with model:
-                found = await self._thread.call(lambda: model.engine.embed(crops))
+            found = await self._thread.ask(model, lambda held: held.engine.embed(crops))
         except Exception as problem:
             for job in jobs:
                 if not job.rows.done():

@@ -65,11 +65,12 @@ async def run(
     broken = [task.exception() for task in tasks if task.done()]
     notifier.stopping()
     life.service.stopping = True
-    whole = await server.drain(settings.drain_s)
+    whole = await server.drain(settings.drain_s) and await life.service.quiet(settings.drain_s)
     for task in (ended, *tasks):
         task.cancel()
     await asyncio.gather(ended, *tasks, return_exceptions=True)
-    life.service.close()
+    if whole:  # an engine that hangs would hang in closing, too
+        life.service.close()
     for problem in broken:
         raise problem or RuntimeError("a duty of the service ended by itself")
     return life.service.answered, whole

@@ -54,7 +54,6 @@ class EmbeddingService:
         self.batcher = Batcher(self._engine_thread, longest, window_s)
         self._tested = SelfTest(True, "the golden crops agreed on opening", self._clock())
         self._testing: asyncio.Future[Drift] | None = None
-        self._turn = 0
         self._refused = ""
         self._counts: Counter[str] = Counter()
         self._statuses: Counter[int] = Counter()
@@ -160,13 +159,22 @@ class EmbeddingService:
     async def test(self, seconds: float) -> bool:
         """Whether one golden crop, through the same thread as every request, still agrees."""
         self._counts["self_tests"] += 1
+        model = self._model
         if self._testing is None or self._testing.done():
-            self._turn += 1
-            model, turn = self._model, self._turn
-            self._testing = self._engine_thread.call(lambda: embed_golden(model, turn))
-        self._tested = await self._judge(self._testing, self._model, seconds)
-        self._counts["self_tests_failed"] += not self._tested.passed
+            turn = self._counts["self_tests"]
+            self._testing = self._engine_thread.ask(model, lambda held: embed_golden(held, turn))
+        found = await self._judge(self._testing, model, seconds)
+        if model is self._model:  # what a retired model answers is nobody's business
+            self._tested = found
+            self._counts["self_tests_failed"] += not found.passed
         return self._tested.passed
+
+    async def quiet(self, seconds: float) -> bool:
+        """Whether no self-test is under way, or ended within this time."""
+        if self._testing is None:
+            return True
+        done, _ = await asyncio.wait([self._testing], timeout=seconds)
+        return bool(done)
 
     async def _judge(
         self, testing: asyncio.Future[Drift], model: Model, seconds: float
@@ -196,7 +204,7 @@ class EmbeddingService:
             self._refused = str(problem) or type(problem).__name__
             self._counts["reloads_refused"] += 1
             return False
-        former, self._model = self._model, opened
+        former, self._model, self._testing = self._model, opened, None
         self._refused = ""
         self._tested = SelfTest(True, "the golden crops agreed on opening", self._clock())
         self._counts["reloads"] += 1
