@@ -57,7 +57,7 @@ def _number(check: Check, value: float) -> str:
 
 
 def _minus(number: str) -> str:
-    return number.replace("-", "−")
+    return number.replace("-", "\N{MINUS SIGN}")
 
 
 def explained(row: CandidateRow) -> str:

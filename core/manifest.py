@@ -14,12 +14,36 @@ from . import strict_json
 from .canonical_zip import FIRST, bad_name
 from .errors import BundleError
 from .preprocess import Preprocess
+from .variant import (
+    PROBE,
+    Bounds,
+    Candidate,
+    Kind,
+    Precision,
+    TensorSpec,
+    Variant,
+    contradictions_in_candidate,
+    precision_of,
+    variant_name,
+)
+
+__all__ = [
+    "Bounds",
+    "Candidate",
+    "Kind",
+    "Manifest",
+    "Member",
+    "Model",
+    "Precision",
+    "Space",
+    "TensorSpec",
+    "Variant",
+    "precision_of",
+    "variant_name",
+]
 
 SCHEMA = 1
 
-Kind = Literal["cpu", "trt-decomposed", "trt-attention", "deepstream"]
-Candidate = Literal["int8", "fp16", "int8-attention", "mixed"]
-Precision = Literal["int8", "fp16", "fp32"]
 Neck = Literal["before", "after"]
 Metric = Literal["cosine", "euclidean"]
 
@@ -29,7 +53,6 @@ EMBEDDING = "embedding"
 GOLDEN_CROPS = "golden/crops.npy"
 PROBE_CROPS = "probe/crops.npy"
 PROBE_EMBEDDINGS = "probe/embeddings.npy"
-PROBE = "probe/"
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -55,59 +78,6 @@ class Space:
 
     def derived_id(self) -> str:
         return _identifier("space", [self.lineage, self.neck, self.dimension, self.metric])
-
-
-@dataclass(frozen=True)
-class TensorSpec:
-    """A graph's input or output; an axis that may have any size has a name."""
-
-    name: str
-    dtype: str
-    shape: tuple[int | str, ...]
-    meaning: str
-    space: str | None = None
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """How far an engine's answer to a golden crop may lie from the expected one."""
-
-    cosine_min: float
-    norm_tolerance: float
-    """The largest allowed |length / expected length - 1|."""
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One graph for one kind of runtime.
-
-    `candidate` is what a device chooses among; the first variant's is the bundle's default, whose
-    variants are named after their kind alone.
-    """
-
-    name: str
-    kind: Kind
-    candidate: Candidate
-    precision: Precision
-    opset: int
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
-    bounds: Bounds
-    recipe: str | None = None
-    """The member that says how it is quantised."""
-    encoder_id: str = ""
-
-    @property
-    def member(self) -> str:
-        return f"variants/{self.name}/model.onnx"
-
-    @property
-    def golden(self) -> str:
-        return f"golden/{self.name}.npy"
-
-    @property
-    def probe(self) -> str:
-        return f"{PROBE}{self.name}.npy"
 
 
 @dataclass(frozen=True)
@@ -269,7 +239,7 @@ def _contradictions_in_variants(manifest: Manifest) -> Iterator[tuple[str, str]]
         for member in (variant.member, variant.golden, variant.recipe):
             if member is not None and not manifest.has(member):
                 yield where, f"needs {member!r}, which is not among the members"
-        yield from _contradictions_in_candidate(variant, where)
+        yield from contradictions_in_candidate(variant, where)
         if variant.opset < 1:
             yield f"{where}.opset", f"must be above 0, not {variant.opset}"
         if not 0 < variant.bounds.cosine_min <= 1:
@@ -279,29 +249,6 @@ def _contradictions_in_variants(manifest: Manifest) -> Iterator[tuple[str, str]]
         if variant.encoder_id != manifest.encoder_id(variant):
             yield f"{where}.encoder_id", "does not follow from the model, recipe and preprocessing"
         yield from _contradictions_in_tensors(manifest, variant, where)
-
-
-def variant_name(kind: Kind, candidate: Candidate, default: Candidate) -> str:
-    """A variant's name: its kind, and its candidate unless that is the bundle's default."""
-    return kind if candidate == default else f"{kind}-{candidate}"
-
-
-def _contradictions_in_candidate(variant: Variant, where: str) -> Iterator[tuple[str, str]]:
-    wanted = precision_of(variant.kind, variant.candidate)
-    if variant.precision != wanted:
-        what = f"the candidate {variant.candidate} for {variant.kind} is {wanted}"
-        yield f"{where}.precision", f"{what}, not {variant.precision}"
-    if variant.kind == "trt-attention" and variant.candidate == "int8-attention":
-        yield f"{where}.candidate", "the Attention operator has no place for a quantised softmax"
-    if variant.recipe is not None and variant.precision != "int8":
-        yield f"{where}.recipe", f"a graph in {variant.precision} is not quantised"
-
-
-def precision_of(kind: Kind, candidate: Candidate) -> Precision:
-    """CPUs run FP16-typed graphs slowly, so the full-precision candidate is FP32 for them."""
-    if candidate != "fp16":
-        return "int8"
-    return "fp32" if kind == "cpu" else "fp16"
 
 
 def _contradictions_in_tensors(
