@@ -63,6 +63,7 @@ def plan_name(onnx_sha256: str, request: BuildRequest, here: Here) -> str:
         "schema": SCHEMA,
         "onnx": onnx_sha256,
         "here": asdict(here),
+        "capabilities": request.capabilities,
         "batch": request.batch,
         "typing": request.typing,
         "static": request.static,
