@@ -32,7 +32,8 @@ class GalleryWriter {
 
 class Gallery {
  public:
-  // Maps the file; its digest is checked unless told otherwise.
+  // Reads the whole file into memory; its digest is checked unless told otherwise. An empty
+  // `space_id` takes vectors of any space.
   static Result<std::unique_ptr<Gallery>> open(const std::string& path,
                                                const std::string& space_id, bool check = true);
   virtual ~Gallery() = default;
@@ -43,7 +44,8 @@ class Gallery {
   virtual const std::string& encoder_id() const = 0;
   virtual std::string label(std::uint64_t row) const = 0;
 
-  // The k most alike of each query, best first; ties in gallery order. `out` holds count x k.
+  // The k most alike of each query, best first; ties in gallery order. `out` holds count x k;
+  // where the gallery has fewer, row is UINT64_MAX.
   // INT8 stores are searched exactly in their own arithmetic: the same hits on every processor.
   virtual Status search(const float* queries, std::size_t count, int k, Hit* out,
                         int threads = 0) const = 0;
