@@ -7,6 +7,8 @@ READY  := $(VENV)/.ready
 LIVE   := .dev/personvit
 # The page tests want a browser; where there is none they are left out, and CI installs one.
 NO_BROWSER := $(if $(or $(CI),$(shell command -v chromium)),,PERSONVIT_NO_BROWSER=1)
+# So with an ssh server, to which bundles are pushed.
+NO_SSHD := $(if $(or $(CI),$(shell PATH=$$PATH:/usr/sbin command -v sshd)),,PERSONVIT_NO_SSHD=1)
 
 # A machine that is lent may have a GPU and no package index: there the system's Python does.
 GPU_PYTHON ?= $(or $(wildcard $(BIN)/python),python3)
@@ -22,7 +24,7 @@ demo: $(READY)  ## generate pedestrians, fine-tune a small model, evaluate it, s
 	$(BIN)/personvit demo
 
 test: $(READY)  ## the whole test suite
-	$(NO_BROWSER) $(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+	$(NO_BROWSER) $(NO_SSHD) $(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
 nightly: $(READY)  ## the long proofs too
 	$(BIN)/pytest
