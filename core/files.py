@@ -53,6 +53,8 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         raise UserError(f"{path} is a link that leads nowhere; remove it or choose another name")
     path = path.resolve() if path.is_symlink() else path
     with _naming(path):
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise UserError(f"{path} is there already; name a new or empty folder")
         _prepare_place(path)
         part = Path(tempfile.mkdtemp(prefix=_prefix(path), suffix=".part", dir=path.parent))
         handle = os.open(part, os.O_RDONLY)

@@ -106,6 +106,19 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert (target / "whole").exists()
 
 
+@pytest.mark.parametrize("taken", ["full", "file"])
+def test_a_taken_folder_is_told_before_the_work(taken: str, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/theirs").touch()
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(UserError, match=f"{taken} is there already; name a new or empty folder"),
+        replacing_folder(tmp_path / taken),
+    ):
+        pytest.fail("the work has begun")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "full"]
+
+
 def test_an_unwritable_place_is_told_before_the_work_and_without_a_trace(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="file is no folder"):
