@@ -25,7 +25,7 @@ class CollectOptions(LinkOptions):
 
     Each device gets a folder; summary.md and summary.json name those that differ from the others.
 
-    Example: personvit-deploy collect jetson@10.0.0.5 jetson@10.0.0.6 -o fleet
+    Example: personvit-deploy collect jetson@10.0.0.5 jetson@10.0.0.6 -o devices
     """
 
     devices: tuple[str, ...] = argument("The devices, as ssh knows them: user@host.")
