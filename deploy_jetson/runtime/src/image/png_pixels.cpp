@@ -27,10 +27,20 @@ struct Run {
   const PngHeader* header;
   const PngColours* colours;
   std::uint8_t* rgb;
+  png_bytep samples;      // one row, or all of an interlaced image
+  std::size_t row_bytes;  // of samples
+  bool whole;
 };
+
+// All pixels are there though the stream behind them is damaged, which Pillow does not look at.
+bool all_rows_read(png_structp png, const PngHeader& header) {
+  if (header.interlaced) return png_get_current_pass_number(png) >= 7;
+  return png_get_current_row_number(png) >= header.height;
+}
 
 void leave(png_structp png, png_const_charp message) {
   auto* const run = static_cast<Run*>(png_get_error_ptr(png));
+  run->whole = all_rows_read(png, *run->header);
   std::strncpy(run->message, message, sizeof(run->message) - 1);
   std::longjmp(run->jump, 1);
 }
@@ -70,30 +80,31 @@ void prepare(Run& run) {
   png_set_packing(png);
 }
 
-void read_in_order(Run& run, std::size_t row_bytes, std::size_t rgb_bytes) {
-  auto* const row = static_cast<png_bytep>(png_malloc(run.png, row_bytes));
+void to_rgb(const Run& run, std::uint32_t y) {
+  const std::size_t row = run.header->interlaced ? y : 0;
+  const std::size_t rgb_bytes = std::size_t{run.header->width} * 3;
+  run.colours->to_rgb(run.samples + row * run.row_bytes, static_cast<int>(run.header->width),
+                      run.rgb + y * rgb_bytes);
+}
+
+// The last row is left as samples, for libpng may still leave by an error behind it.
+void read_in_order(const Run& run) {
   for (std::uint32_t y = 0; y < run.header->height; ++y) {
-    png_read_row(run.png, row, nullptr);
-    run.colours->to_rgb(row, static_cast<int>(run.header->width), run.rgb + y * rgb_bytes);
+    if (y > 0) to_rgb(run, y - 1);
+    png_read_row(run.png, run.samples, nullptr);
   }
 }
 
-void read_interlaced(Run& run, int passes, std::size_t row_bytes, std::size_t rgb_bytes) {
-  const std::uint32_t height = run.header->height;
-  auto* const rows = static_cast<png_bytep>(png_malloc(run.png, row_bytes * height));
+void read_interlaced(const Run& run, int passes) {
   for (int pass = 0; pass < passes; ++pass) {
-    for (std::uint32_t y = 0; y < height; ++y) {
-      png_read_row(run.png, rows + y * row_bytes, nullptr);
+    for (std::uint32_t y = 0; y < run.header->height; ++y) {
+      png_read_row(run.png, run.samples + y * run.row_bytes, nullptr);
     }
-  }
-  for (std::uint32_t y = 0; y < height; ++y) {
-    run.colours->to_rgb(rows + y * row_bytes, static_cast<int>(run.header->width),
-                        run.rgb + y * rgb_bytes);
   }
 }
 
 bool decode_guarded(Run& run) {
-  if (setjmp(run.jump) != 0) return false;
+  if (setjmp(run.jump) != 0) return run.whole;
   run.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &run, leave, say_nothing, run.arena,
                                      allocate, keep);
   if (run.png == nullptr) return false;
@@ -102,12 +113,13 @@ bool decode_guarded(Run& run) {
   prepare(run);
   const int passes = png_set_interlace_handling(run.png);
   png_read_update_info(run.png, run.info);
-  const std::size_t row_bytes = png_get_rowbytes(run.png, run.info);
-  const std::size_t rgb_bytes = std::size_t{run.header->width} * 3;
+  run.row_bytes = png_get_rowbytes(run.png, run.info);
+  const std::size_t rows = run.header->interlaced ? run.header->height : 1;
+  run.samples = static_cast<png_bytep>(png_malloc(run.png, rows * run.row_bytes));
   if (run.header->interlaced) {
-    read_interlaced(run, passes, row_bytes, rgb_bytes);
+    read_interlaced(run, passes);
   } else {
-    read_in_order(run, row_bytes, rgb_bytes);
+    read_in_order(run);
   }
   return true;
 }
@@ -155,7 +167,11 @@ Problem decode_png(const PngHeader& header, Arena& arena, std::uint8_t* rgb) {
   run.rgb = rgb;
   const bool whole = decode_guarded(run);
   if (run.png != nullptr) png_destroy_read_struct(&run.png, &run.info, nullptr);
-  if (whole) return {};
+  if (whole) {
+    const std::uint32_t left = header.interlaced ? 0 : header.height - 1;
+    for (std::uint32_t y = left; y < header.height; ++y) to_rgb(run, y);
+    return {};
+  }
   return run.message[0] != '\0' ? Problem(run.message) : Problem("not enough memory");
 }
 

@@ -1,0 +1,13 @@
+# Tests of images and of the resize, and the program that pytest compares with Python.
+find_package(JPEG REQUIRED)
+find_package(ZLIB REQUIRED)
+add_library(pv_image_encoders STATIC image_encoders.cpp)
+target_link_libraries(pv_image_encoders PRIVATE pv_options JPEG::JPEG ZLIB::ZLIB)
+foreach(subject image resize)
+  add_executable(${subject}_test ${subject}_test.cpp)
+  target_link_libraries(${subject}_test PRIVATE pv_image pv_image_encoders doctest::doctest pv_options)
+  add_test(NAME ${subject} COMMAND ${subject}_test)
+endforeach()
+target_sources(image_test PRIVATE allocations.cpp)
+add_executable(image_dump image_dump.cpp)
+target_link_libraries(image_dump PRIVATE pv_image pv_options)
