@@ -174,8 +174,9 @@ def unusual_pngs() -> Iterator[tuple[str, bytes]]:
     yield "short gamma", png(31, 22, 2, 8, extra=chunk(b"gAMA", b"\0"))
     yield "profile", saved(pixels, "PNG", icc_profile=b"profile" * 50)
     yield "unknown chunk", png(31, 22, 2, 8, extra=chunk(b"abCd", b"text"))
-    yield "animated", saved(
-        pixels, "PNG", save_all=True, append_images=[Image.fromarray(255 - pixels)]
+    yield (
+        "animated",
+        saved(pixels, "PNG", save_all=True, append_images=[Image.fromarray(255 - pixels)]),
     )
     for orientation in range(10):
         exif = Image.Exif()
