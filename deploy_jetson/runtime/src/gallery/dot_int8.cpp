@@ -27,36 +27,53 @@ void dot_int8_plain(const std::int8_t* query, const std::int8_t* rows, std::uint
 
 namespace {
 
+constexpr int kAhead = 4096;  // bytes that are asked for early: 9 in 10 of the bandwidth of reading
+
+// The sums of the sixteen parts of each of four totals.
+__attribute__((target("avx512f"))) __m128i reduced(const __m512i (&totals)[4]) {
+  const __m512i early = _mm512_add_epi32(_mm512_unpacklo_epi32(totals[0], totals[1]),
+                                         _mm512_unpackhi_epi32(totals[0], totals[1]));
+  const __m512i late = _mm512_add_epi32(_mm512_unpacklo_epi32(totals[2], totals[3]),
+                                        _mm512_unpackhi_epi32(totals[2], totals[3]));
+  const __m512i all = _mm512_add_epi32(_mm512_unpacklo_epi64(early, late),
+                                       _mm512_unpackhi_epi64(early, late));
+  const __m256i half =
+      _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
+  return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+
 // VNNI multiplies unsigned by signed bytes: the query is raised by 128, and what that adds, 128
 // times the sum of the row, is taken off again.
+__attribute__((target("avx512f,avx512bw,avx512vnni"))) inline __m512i total_vnni(
+    const std::int8_t* query, const std::int8_t* values, int width) {
+  const __m512i raise = _mm512_set1_epi8(static_cast<char>(0x80));
+  __m512i total = _mm512_setzero_si512();
+  for (int nth = 0; nth < width; nth += 64) {
+    _mm_prefetch(reinterpret_cast<const char*>(values + nth) + kAhead, _MM_HINT_T0);
+    const __m512i asked = _mm512_xor_si512(_mm512_load_si512(query + nth), raise);
+    total = _mm512_dpbusd_epi32(total, asked, _mm512_load_si512(values + nth));
+  }
+  return total;
+}
+
+// Row after row, as they lie: four at once would be four streams to the memory.
 __attribute__((target("avx512f,avx512bw,avx512vnni"))) void dot_vnni(
     const std::int8_t* query, const std::int8_t* rows, std::uint64_t stride, int width,
     const std::int32_t* sums, int count, std::int32_t* out) {
-  const __m512i raise = _mm512_set1_epi8(static_cast<char>(0x80));
   int row = 0;
   for (; row + 4 <= count; row += 4) {
     const std::int8_t* first = rows + static_cast<std::uint64_t>(row) * stride;
-    __m512i totals[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(),
-                         _mm512_setzero_si512()};
-    for (int nth = 0; nth < width; nth += 64) {
-      const __m512i asked = _mm512_xor_si512(_mm512_loadu_si512(query + nth), raise);
-      for (std::uint64_t lane = 0; lane < 4; ++lane) {
-        const __m512i values = _mm512_load_si512(first + lane * stride + nth);
-        totals[lane] = _mm512_dpbusd_epi32(totals[lane], asked, values);
-      }
-    }
-    for (int lane = 0; lane < 4; ++lane) {
-      out[row + lane] = _mm512_reduce_add_epi32(totals[lane]) - 128 * sums[row + lane];
-    }
+    const __m512i totals[4] = {total_vnni(query, first, width),
+                               total_vnni(query, first + stride, width),
+                               total_vnni(query, first + 2 * stride, width),
+                               total_vnni(query, first + 3 * stride, width)};
+    const auto* added = reinterpret_cast<const __m128i*>(sums + row);
+    const __m128i taken = _mm_slli_epi32(_mm_loadu_si128(added), 7);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + row), _mm_sub_epi32(reduced(totals), taken));
   }
   for (; row < count; ++row) {
     const std::int8_t* values = rows + static_cast<std::uint64_t>(row) * stride;
-    __m512i total = _mm512_setzero_si512();
-    for (int nth = 0; nth < width; nth += 64) {
-      const __m512i asked = _mm512_xor_si512(_mm512_loadu_si512(query + nth), raise);
-      total = _mm512_dpbusd_epi32(total, asked, _mm512_load_si512(values + nth));
-    }
-    out[row] = _mm512_reduce_add_epi32(total) - 128 * sums[row];
+    out[row] = _mm512_reduce_add_epi32(total_vnni(query, values, width)) - 128 * sums[row];
   }
 }
 
@@ -82,9 +99,14 @@ __attribute__((target("avx2"))) void dot_avx2(const std::int8_t* query, const st
 
 }  // namespace
 
-DotInt8 best_dot_int8() {
-  if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw")) return dot_vnni;
-  return __builtin_cpu_supports("avx2") ? dot_avx2 : dot_int8_plain;
+std::vector<DotInt8> usable_dots_int8() {
+  std::vector<DotInt8> found;
+  if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw")) {
+    found.push_back(dot_vnni);
+  }
+  if (__builtin_cpu_supports("avx2")) found.push_back(dot_avx2);
+  found.push_back(dot_int8_plain);
+  return found;
 }
 
 const char* name_of(DotInt8 dot) {
@@ -125,8 +147,12 @@ void dot_neon(const std::int8_t* query, const std::int8_t* rows, std::uint64_t s
 
 }  // namespace
 
-DotInt8 best_dot_int8() {
-  return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0 ? dot_sdot : dot_neon;
+std::vector<DotInt8> usable_dots_int8() {
+  std::vector<DotInt8> found;
+  if ((getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0) found.push_back(dot_sdot);
+  found.push_back(dot_neon);
+  found.push_back(dot_int8_plain);
+  return found;
 }
 
 const char* name_of(DotInt8 dot) {
@@ -135,9 +161,11 @@ const char* name_of(DotInt8 dot) {
 
 #else
 
-DotInt8 best_dot_int8() { return dot_int8_plain; }
+std::vector<DotInt8> usable_dots_int8() { return {dot_int8_plain}; }
 const char* name_of(DotInt8) { return "plain"; }
 
 #endif
+
+DotInt8 best_dot_int8() { return usable_dots_int8().front(); }
 
 }  // namespace pv

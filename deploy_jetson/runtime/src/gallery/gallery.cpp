@@ -6,11 +6,10 @@
 #include <cstring>
 #include <thread>
 
-#include "aligned.h"
-#include "bundle/digest.h"
 #include "bundle/file.h"
 #include "dot.h"
 #include "gallery_file.h"
+#include "gallery_memory.h"
 #include "quantise.h"
 #include "top_hits.h"
 #include "workers.h"
@@ -19,8 +18,10 @@ namespace pv {
 
 namespace {
 
-constexpr std::uint64_t kPiece = 256;    // rows that stay in a core's cache while queries pass
+constexpr std::uint64_t kPiece = 1024;   // rows that stay in a core's cache while queries pass
 constexpr std::size_t kTogether = 16;    // queries that pass over a piece
+
+int cores() { return static_cast<int>(std::max(1U, std::thread::hardware_concurrency())); }
 
 // One thread's own memory.
 struct Desk {
@@ -36,12 +37,11 @@ struct Question {
 
 class OpenGallery final : public Gallery {
  public:
-  OpenGallery(std::string path, GalleryHeader header, Aligned memory)
-      : path_(std::move(path)),
-        header_(std::move(header)),
+  OpenGallery(GalleryHeader header, Aligned memory)
+      : header_(std::move(header)),
         memory_(std::move(memory)),
         dot_(best_dot_int8()),
-        workers_(static_cast<int>(std::max(1U, std::thread::hardware_concurrency()))),
+        workers_(cores()),
         desks_(static_cast<std::size_t>(workers_.threads())) {
     for (auto& question : questions_) question.values = aligned(header_.stride);
   }
@@ -114,8 +114,9 @@ class OpenGallery final : public Gallery {
 
   void pass(std::size_t together, int k, int threads) const {
     const int most = threads > 0 ? threads : workers_.threads();
+    const std::uint64_t most_hits = std::min<std::uint64_t>(static_cast<std::uint64_t>(k), header_.rows);
     for (auto& desk : desks_) {
-      for (std::size_t nth = 0; nth < together; ++nth) desk.hits[nth].reset(k);
+      for (std::size_t nth = 0; nth < together; ++nth) desk.hits[nth].reset(most_hits);
     }
     const std::uint64_t pieces = (header_.rows + kPiece - 1) / kPiece;
     workers_.run(pieces, most, [&](std::uint64_t piece, int worker) {
@@ -158,7 +159,6 @@ class OpenGallery final : public Gallery {
     }
   }
 
-  std::string path_;
   GalleryHeader header_;
   Aligned memory_;
   DotInt8 dot_;
@@ -167,12 +167,6 @@ class OpenGallery final : public Gallery {
   mutable std::vector<Desk> desks_;
   mutable std::array<Question, kTogether> questions_;
 };
-
-bool digest_holds(const unsigned char* memory, std::uint64_t size) {
-  const std::uint64_t end = size - kDigestSize;
-  const auto digest = sha256_raw(Bytes(memory, static_cast<std::size_t>(end)));
-  return std::memcmp(digest.data(), memory + end, kDigestSize) == 0;
-}
 
 }  // namespace
 
@@ -187,21 +181,11 @@ Result<std::unique_ptr<Gallery>> Gallery::open(const std::string& path, const st
     return user_error(path + " holds vectors of " + header->space_id + ", which cannot be compared "
                       "with those of " + space_id + "; build a gallery with this model");
   }
-  const auto size = static_cast<std::size_t>(header->size);
-  auto memory = aligned(size);
-  if (!memory) {
-    return environment_error(path + ": there is not enough memory for its " +
-                             std::to_string(size) + " bytes");
-  }
-  if (file->read(0, memory.get(), size) != size) {
-    return user_error(path + ": the file changed while it was read; try again");
-  }
-  if (check && !digest_holds(memory.get(), header->size)) {
-    return user_error(path + ": it is damaged (its digest does not hold); copy it again from its "
-                      "source, or build it again with pv-search build");
-  }
+  Workers workers(cores());
+  auto memory = read_gallery(*file, header->size, check, workers, path);
+  if (!memory) return memory.error();
   const auto label_bytes = header->size - kDigestSize - header->labels;
-  auto gallery = std::make_unique<OpenGallery>(path, *std::move(header), std::move(memory));
+  auto gallery = std::make_unique<OpenGallery>(*std::move(header), *std::move(memory));
   if (!gallery->labels_are_sound(label_bytes)) {
     return user_error(path + ": its labels are damaged; build it again with pv-search build");
   }

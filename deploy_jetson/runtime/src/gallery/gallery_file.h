@@ -7,8 +7,8 @@
 //
 // An int8 row stands for values * scale; `scale` is 1 / the length of its whole numbers, so that
 // the product of two rows and their scales is a cosine. `sums` are the sums of int8 rows, which
-// processors need that multiply signed by unsigned bytes. The last 32 bytes are the SHA-256 of all
-// before them.
+// processors need that multiply signed by unsigned bytes. The last 32 bytes are the SHA-256 of the
+// SHA-256s of all blocks of 4 MiB before them, so that several cores can check a file.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,7 @@ inline constexpr char kGalleryMark[9] = "PVGALLRY";
 inline constexpr std::uint64_t kGalleryForm = 1;
 inline constexpr std::uint64_t kRowsAt = 4096, kRowAlignment = 64, kNameSize = 64;
 inline constexpr std::uint64_t kDigestSize = 32;
+inline constexpr std::size_t kDigestBlock = 4 << 20;
 inline constexpr int kMaxDimension = 65536;
 
 struct GalleryHeader {

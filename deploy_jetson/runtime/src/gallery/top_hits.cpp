@@ -13,7 +13,7 @@ bool better(const Hit& a, const Hit& b) {
 
 }  // namespace
 
-void TopHits::reset(int k) {
+void TopHits::reset(std::uint64_t k) {
   most_ = static_cast<std::size_t>(k);
   heap_.clear();
   heap_.reserve(most_ + 1);

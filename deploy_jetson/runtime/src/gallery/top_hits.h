@@ -9,7 +9,7 @@ namespace pv {
 
 class TopHits {
  public:
-  void reset(int k);
+  void reset(std::uint64_t k);
   // Below this a row need not be offered.
   float least() const { return least_; }
   void offer(std::uint64_t row, float cosine);

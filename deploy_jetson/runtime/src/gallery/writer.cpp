@@ -1,14 +1,9 @@
 // Writes a gallery file: whole under its name, or not at all.
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 
-#include "bundle/digest.h"
 #include "gallery_file.h"
+#include "part_file.h"
 #include "quantise.h"
 
 namespace pv {
@@ -22,73 +17,6 @@ Error refused(const std::string& path, const char* what) {
                            "); check the disk and the permissions");
 }
 
-// A temporary neighbour of a file, removed unless it was given the final name.
-class Part {
- public:
-  explicit Part(const std::string& path) : path_(path), part_(path + ".XXXXXX.part") {
-    handle_ = mkstemps(part_.data(), 5);
-  }
-  ~Part() {
-    if (handle_ < 0) return;
-    ::close(handle_);
-    if (!kept_) ::unlink(part_.c_str());
-  }
-  Part(const Part&) = delete;
-  Part& operator=(const Part&) = delete;
-
-  bool good() const { return handle_ >= 0; }
-
-  bool write_at(std::uint64_t place, const void* data, std::size_t size) {
-    const auto* from = static_cast<const char*>(data);
-    while (size > 0) {
-      const auto put = pwrite(handle_, from, size, static_cast<off_t>(place));
-      if (put < 0 && errno == EINTR) continue;
-      if (put <= 0) return false;
-      from += put;
-      place += static_cast<std::uint64_t>(put);
-      size -= static_cast<std::size_t>(put);
-    }
-    return true;
-  }
-
-  bool digest_until(std::uint64_t size, std::vector<unsigned char>& digest_hex) {
-    Sha256 digest;
-    std::vector<unsigned char> block(1 << 20);
-    for (std::uint64_t place = 0; place < size;) {
-      const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(block.size(), size - place));
-      const auto got = pread(handle_, block.data(), wanted, static_cast<off_t>(place));
-      if (got <= 0) return false;
-      digest.update(Bytes(block.data(), static_cast<std::size_t>(got)));
-      place += static_cast<std::uint64_t>(got);
-    }
-    const auto text = digest.hex();
-    digest_hex.assign(text.begin(), text.end());
-    return true;
-  }
-
-  bool keep() {
-    const mode_t mask = umask(0);
-    umask(mask);
-    if (fchmod(handle_, 0666 & ~mask) != 0 || fsync(handle_) != 0) return false;
-    kept_ = std::rename(part_.c_str(), path_.c_str()) == 0;
-    return kept_;
-  }
-
- private:
-  std::string path_, part_;
-  int handle_ = -1;
-  bool kept_ = false;
-};
-
-std::vector<unsigned char> raw_digest(const std::vector<unsigned char>& hex) {
-  const auto value = [](unsigned char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
-  std::vector<unsigned char> raw;
-  for (std::size_t nth = 0; nth + 1 < hex.size(); nth += 2) {
-    raw.push_back(static_cast<unsigned char>(value(hex[nth]) << 4 | value(hex[nth + 1])));
-  }
-  return raw;
-}
-
 class Writer final : public GalleryWriter {
  public:
   Writer(const std::string& path, GalleryHeader header)
@@ -98,9 +26,11 @@ class Writer final : public GalleryWriter {
         row_(static_cast<std::size_t>(header_.stride)),
         places_{0} {}
 
-  bool good() const { return part_.good(); }
+  // The head is not known yet.
+  bool good() { return part_.good() && part_.pad_to(kRowsAt); }
 
   Status add(const float* vector, const std::string& label) override {
+    if (finished_) return user_error(path_ + ": this gallery is finished; begin another");
     const double length = length_of(vector, header_.dimension);
     if (length <= 0.0) {
       return user_error(path_ + ": the vector of '" + label +
@@ -111,8 +41,7 @@ class Writer final : public GalleryWriter {
                         " bytes is too long; the most is " + std::to_string(kLongestLabel));
     }
     fill(vector, length);
-    const std::uint64_t place = kRowsAt + header_.rows * header_.stride;
-    if (!part_.write_at(place, row_.data(), row_.size())) return refused(path_, "cannot be written");
+    if (!part_.append(row_.data(), row_.size())) return refused(path_, "cannot be written");
     labels_ += label;
     places_.push_back(labels_.size());
     ++header_.rows;
@@ -120,23 +49,18 @@ class Writer final : public GalleryWriter {
   }
 
   Status finish() override {
+    if (finished_) return user_error(path_ + ": this gallery is finished; begin another");
+    finished_ = true;
     header_ = laid_out(header_.store, header_.dimension, header_.rows, labels_.size(),
                        header_.space_id, header_.encoder_id);
     const auto head = header_bytes(header_);
-    std::vector<unsigned char> digest;
-    const std::uint64_t end = header_.size - kDigestSize;
-    bool done = part_.write_at(0, head.data(), head.size());
-    if (header_.store == Store::int8) {
-      done = done && part_.write_at(header_.scales, scales_.data(), scales_.size() * 4) &&
-             part_.write_at(header_.sums, sums_.data(), sums_.size() * 4);
-    }
-    done = done && part_.write_at(header_.label_places, places_.data(), places_.size() * 8) &&
-           part_.write_at(header_.labels, labels_.data(), labels_.size()) &&
-           part_.digest_until(end, digest);
-    const auto raw = raw_digest(digest);
-    if (!done || !part_.write_at(end, raw.data(), raw.size()) || !part_.keep()) {
-      return refused(path_, "cannot be written");
-    }
+    const bool done =
+        part_.append(scales_.data(), scales_.size() * 4) && part_.pad_to(header_.sums) &&
+        part_.append(sums_.data(), sums_.size() * 4) && part_.pad_to(header_.label_places) &&
+        part_.append(places_.data(), places_.size() * 8) &&
+        part_.append(labels_.data(), labels_.size()) &&
+        part_.finish({reinterpret_cast<const unsigned char*>(head.data()), head.size()});
+    if (!done) return refused(path_, "cannot be written");
     return Done{};
   }
 
@@ -157,7 +81,8 @@ class Writer final : public GalleryWriter {
 
   std::string path_;
   GalleryHeader header_;
-  Part part_;
+  PartFile part_;
+  bool finished_ = false;
   std::vector<unsigned char> row_;
   std::vector<float> scales_;
   std::vector<std::int32_t> sums_;
