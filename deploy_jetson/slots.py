@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,9 +15,11 @@ from typing import Literal
 from ..core import strict_json
 from ..core.errors import BundleError, EnvironmentMismatch
 from ..core.files import sha256
+from ..engines.doctor_runtimes import ORDER
 from . import durable
 
 NAMES = ("a", "b")
+ENGINE = re.compile(r"engine/[0-9a-f]{8}")
 RECORD = "slot.json"
 SCHEMA = 1
 
@@ -90,6 +93,16 @@ class Slot:
             raise BundleError(
                 f"{self.record_path} has schema {record.schema}, and this version reads {SCHEMA}; "
                 "install the bundle again with this version"
+            )
+        if record.runtime not in ORDER:
+            raise BundleError(
+                f"{self.record_path}: no runtime {record.runtime!r} serves bundles; install a "
+                "bundle again"
+            )
+        if not ENGINE.fullmatch(record.engine):  # it is removed when the engine is built anew
+            raise BundleError(
+                f"{self.record_path}: {record.engine!r} is no engine's folder in this slot; "
+                "install a bundle again"
             )
         return record
 

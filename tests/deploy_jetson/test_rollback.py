@@ -80,6 +80,34 @@ def test_a_slot_that_claims_another_bundle_is_refused(serving_new):
         open_serving(serving_new)
 
 
+@pytest.mark.parametrize("engine", ["", ".", "engine", "engine/../../b", "ELSEWHERE"])
+def test_a_record_cannot_lead_the_sweep_out_of_the_engines_folder(
+    serving_new, deploy, tmp_path, engine
+):
+    """What an engine that was built anew replaces is removed."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    path = serving_new.slot("a").record_path
+    record = json.loads(path.read_text())
+    record["engine"] = str(elsewhere) if engine == "ELSEWHERE" else engine
+    path.write_text(json.dumps(record))
+    answer = deploy("rollback")
+    assert answer.code == 1
+    assert "is no engine's folder in this slot" in answer.err
+    assert elsewhere.is_dir()
+    assert serving_new.slot("a").bundle.is_file()
+    assert serving_new.slot("b").bundle.is_file()
+
+
+def test_a_record_with_a_runtime_that_is_not_known_is_a_sentence(serving_new, deploy):
+    path = serving_new.slot("a").record_path
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "runtime": "torch"}))
+    answer = deploy("rollback")
+    assert answer.code == 1
+    assert "no runtime 'torch' serves bundles" in answer.err
+
+
 class TestAnotherRuntime:
     """The runtime under a slot was upgraded: what was built for the old one is built again."""
 
