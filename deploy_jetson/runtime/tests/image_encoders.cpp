@@ -19,7 +19,9 @@ void append_big32(std::uint32_t value, File& file) {
   }
 }
 
-void append(const File& part, File& file) { file.insert(file.end(), part.begin(), part.end()); }
+void append(const File& part, File& file) {
+  for (const unsigned char byte : part) file.push_back(byte);
+}
 
 File packed(const std::vector<std::uint8_t>& rgb, int height, int width) {
   const std::size_t stride = static_cast<std::size_t>(width) * 3;
@@ -82,7 +84,7 @@ File jpeg(const std::vector<std::uint8_t>& rgb, int height, int width, bool prog
 File png_chunk(const std::string& kind, const File& body) {
   File chunk;
   append_big32(static_cast<std::uint32_t>(body.size()), chunk);
-  chunk.insert(chunk.end(), kind.begin(), kind.end());
+  for (const char c : kind) chunk.push_back(static_cast<unsigned char>(c));
   append(body, chunk);
   const auto sum = crc32(0, chunk.data() + 4, static_cast<uInt>(chunk.size() - 4));
   append_big32(static_cast<std::uint32_t>(sum), chunk);
