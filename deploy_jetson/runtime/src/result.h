@@ -14,6 +14,7 @@ enum class Code : int {
   environment = 3,  // this machine lacks something, or computes something else
   full = 5,         // a bounded queue has no place; try again, or drop the frame
   closed = 6,       // what was asked has been shut down
+  empty = 7,        // nothing has come within the time given; ask again
   internal = 70,    // a bug of ours
 };
 
