@@ -1,5 +1,8 @@
 # Finds TensorRT below TENSORRT_ROOT, and CUDA's runtime. Makes pv::tensorrt_headers where the headers
 # are there, and pv::tensorrt where the libraries are too.
+if(TARGET pv_tensorrt_headers)
+  return()
+endif()
 set(_pv_machine "${CMAKE_SYSTEM_PROCESSOR}-linux-gnu")
 set(_pv_cuda "$ENV{CUDA_HOME}" "$ENV{CUDA_PATH}" /usr/local/cuda)
 find_path(PV_TENSORRT_HEADERS NvInferRuntime.h PATHS "${TENSORRT_ROOT}" NO_DEFAULT_PATH

@@ -1,7 +1,7 @@
 // Opens an engine and embeds raw crops, for tests/deploy_jetson/runtime/test_engines.py:
 //   engine_dump BUNDLE CROPS OUT [name=value...]
-// CROPS holds uint8 values, OUT takes float32 ones; one line of JSON says what ran and how long each
-// part took. Exit code and sentence (on stderr) are those of the error.
+// CROPS holds uint8 values, OUT takes float32 ones; one line of JSON says what ran and how long
+// each part took. Exit code and sentence (on stderr) are those of the error.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -62,7 +62,8 @@ int main(int count, char** words) {
   std::ifstream input(words[2], std::ios::binary);
   const std::vector<char> crops{std::istreambuf_iterator<char>(input), {}};
   const auto& size = (*engine)->preprocess();
-  const auto each = static_cast<std::size_t>(size.height) * static_cast<std::size_t>(size.width) * 3;
+  const auto each =
+      static_cast<std::size_t>(size.height) * static_cast<std::size_t>(size.width) * 3;
   const auto crop_count = crops.size() / each;
   std::vector<float> found(crop_count * static_cast<std::size_t>((*engine)->dimension()));
   const auto* pixels = reinterpret_cast<const std::uint8_t*>(crops.data());

@@ -46,7 +46,7 @@ def write(
     manifest = Manifest(
         tool="0.1.0",
         name="fake",
-        model=Model("fake", {}),
+        model=Model("fake", {"height_px": preprocess.height, "width_px": preprocess.width}),
         preprocess=preprocess,
         space=Space("ab" * 32, "before", dimension),
         variants=(variant,),

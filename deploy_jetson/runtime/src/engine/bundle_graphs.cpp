@@ -55,7 +55,7 @@ Result<Graphs> usable_graphs(const Bundle& bundle, const std::vector<std::string
   }
   if (!found.by_precision.empty()) return found;
   return user_error(bundle.path() + ": no variant is for this runtime (wanted " +
-                    joined(kinds, " or ") + ", found " + (name.empty() ? joined(known) : name) +
+                    joined(kinds, " or ") + ", found " + joined(known) +
                     "); export it with the matching --target");
 }
 

@@ -103,9 +103,9 @@ std::string Cpu::instruction_class() const {
 }
 
 Cpu cpu_of(const std::string& described) {
-  static const Words relevant{"avx2",     "avx_vnni", "avx512f",  "avx512_vnni",
+  static const Words relevant{"avx2",        "avx_vnni", "avx512f",  "avx512_vnni",
                               "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16",
-                              "asimddp",  "i8mm",     "bf16",     "sve"};
+                              "asimddp",     "i8mm",     "bf16",     "sve"};
   std::istringstream words(field(described, {"flags", "Features"}));
   Cpu cpu{field(described, {"model name"}), {}};
   for (std::string word; words >> word;) {
@@ -135,8 +135,8 @@ Result<std::string> instruction_cap() {
     if (value.empty() || value == "ALL" || value == "DEFAULT") continue;
     std::string known = "ALL";
     for (const auto& one : caps()) known += std::string(", ") + one.name;
-    return user_error(std::string(variable) + "=" + value +
-                      " is not a set this project knows; " + known);
+    return user_error(std::string(variable) + "=" + value + " is not a set this project knows; " +
+                      known);
   }
   return std::string();
 }

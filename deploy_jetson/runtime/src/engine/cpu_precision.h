@@ -12,7 +12,7 @@ namespace pv {
 struct CpuChoice {
   const Variant* variant = nullptr;
   std::string precision;
-  std::string rest;         // what layers that are not INT8 are computed in
+  std::string rest;  // what layers that are not INT8 are computed in
   Bounds bounds;
   bool dequantise = false;  // an INT8 graph's weights dequantised, its activations left alone
   std::vector<std::string> notes;

@@ -40,8 +40,8 @@ CurrentGpu::~CurrentGpu() {
 Result<CudaMemory> CudaMemory::of(std::size_t size, Place place) {
   void* data = nullptr;
   const auto wanted = size > 0 ? size : 1;
-  const auto got = checked(place == Place::gpu ? cudaMalloc(&data, wanted)
-                                               : cudaMallocHost(&data, wanted));
+  const auto got =
+      checked(place == Place::gpu ? cudaMalloc(&data, wanted) : cudaMallocHost(&data, wanted));
   if (!got) return got.error();
   return CudaMemory(static_cast<unsigned char*>(data), place);
 }

@@ -69,7 +69,8 @@ Result<std::unique_ptr<Engine>> Engine::open(const std::shared_ptr<const Bundle>
 
 Status Engine::embed(const std::uint8_t* crops, std::size_t count, float* out) {
   const auto& size = preprocess();
-  const auto crop = static_cast<std::size_t>(size.height) * static_cast<std::size_t>(size.width) * 3;
+  const auto crop =
+      static_cast<std::size_t>(size.height) * static_cast<std::size_t>(size.width) * 3;
   const auto width = static_cast<std::size_t>(dimension());
   const auto most = static_cast<std::size_t>(batch());
   for (std::size_t start = 0; start < count; start += most) {

@@ -33,8 +33,9 @@ class FakeEngine final : public Engine {
              const EngineOptions& options, std::uint32_t seed)
       : bundle_(std::move(bundle)), bounds_(variant.bounds), batch_(options.batch) {
     const auto& manifest = bundle_->manifest();
-    info_ = {"fake", "1", "cpu", variant.precision, variant.name, variant.encoder_id,
-             manifest.space_id, {}};
+    info_ = {
+        "fake", "1", "cpu", variant.precision, variant.name, variant.encoder_id, manifest.space_id,
+        {}};
     const auto& size = manifest.preprocess;
     width_ = static_cast<std::size_t>(manifest.dimension);
     weights_ = weights(
@@ -50,7 +51,8 @@ class FakeEngine final : public Engine {
 
  protected:
   Status run(const std::uint8_t* crops, int count, float* out) override {
-    for (int nth = 0; nth < count; ++nth, crops += weights_.size(), out += width_) embed_one(crops, out);
+    for (int nth = 0; nth < count; ++nth, crops += weights_.size(), out += width_)
+      embed_one(crops, out);
     return Done{};
   }
 

@@ -76,14 +76,17 @@ std::string filled(const char* format, Values... values) {
   return text;
 }
 
-std::string sentence(const Drift& worst, const Bounds& bounds, int batch,
-                     const std::string& name) {
+std::string sentence(const Drift& worst, const Bounds& bounds, int batch, const std::string& name) {
   const std::string what =
       worst.cosine < bounds.cosine_min
-          ? filled("golden crop %d has cosine %.5f to its expected embedding, and the bound is "
-                   "%.5f", worst.cosine_crop, worst.cosine, bounds.cosine_min)
-          : filled("golden crop %d has a length %.2f%% away from the expected one, and the bound "
-                   "is %.2f%%", worst.norm_crop, 100 * worst.norm, 100 * bounds.norm_tolerance);
+          ? filled(
+                "golden crop %d has cosine %.5f to its expected embedding, and the bound is "
+                "%.5f",
+                worst.cosine_crop, worst.cosine, bounds.cosine_min)
+          : filled(
+                "golden crop %d has a length %.2f%% away from the expected one, and the bound "
+                "is %.2f%%",
+                worst.norm_crop, 100 * worst.norm, 100 * bounds.norm_tolerance);
   return name + " does not compute here what it was proven to compute: at batch " +
          std::to_string(batch) + ", " + what +
          "; use another engine or precision, or another version of the runtime";

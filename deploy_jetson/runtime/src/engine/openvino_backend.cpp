@@ -132,8 +132,8 @@ Result<std::unique_ptr<Engine>> open(const std::shared_ptr<const Bundle>& bundle
   const auto output = embedding_output(*bundle, *choice->variant);
   if (!output) return output.error();
   try {
-    auto models = std::make_unique<OpenVinoModels>(bundle, *std::move(choice), cpu,
-                                                   options.threads, options.cache);
+    auto models = std::make_unique<OpenVinoModels>(bundle, *std::move(choice), cpu, options.threads,
+                                                   options.cache);
     auto engine = std::make_unique<OpenVinoEngine>(bundle, std::move(models), options.batch);
     if (const auto ready = engine->prepare(**input, **output); !ready) return ready.error();
     return std::unique_ptr<Engine>(std::move(engine));

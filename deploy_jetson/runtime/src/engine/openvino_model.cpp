@@ -99,9 +99,16 @@ Result<ov::CompiledModel> OpenVinoModels::compile(int batch) {
 // All that the compiled model depends on; the digest of the bundle stands for the graph.
 std::string OpenVinoModels::cache_path(int batch) const {
   std::ostringstream all;
-  all << "1\n" << version_ << "\n" << cpu_ << "\n" << bundle_->digest() << "\n"
-      << choice_.variant->name << "\n" << choice_.precision << "\n" << choice_.rest << "\n"
-      << choice_.dequantise << "\n" << threads_ << "\n" << batch;
+  all << "1\n"
+      << version_ << "\n"
+      << cpu_ << "\n"
+      << bundle_->digest() << "\n"
+      << choice_.variant->name << "\n"
+      << choice_.precision << "\n"
+      << choice_.rest << "\n"
+      << choice_.dequantise << "\n"
+      << threads_ << "\n"
+      << batch;
   const auto key = sha256(all.str()).substr(0, kKeyDigits);
   return (std::filesystem::path(cache_) / ("personvit-native-" + key + ".ovblob")).string();
 }
@@ -135,8 +142,8 @@ void OpenVinoModels::to_cache(const std::string& path, const ov::CompiledModel& 
   if (!file) throw std::runtime_error("the file could not be written");
   std::filesystem::rename(part, path);
 } catch (const std::exception& problem) {
-  complaint_ = "the compiled model could not be kept in " + cache_ + " (" +
-               last_line(problem.what()) + ")";
+  complaint_ =
+      "the compiled model could not be kept in " + cache_ + " (" + last_line(problem.what()) + ")";
 }
 
 }  // namespace pv

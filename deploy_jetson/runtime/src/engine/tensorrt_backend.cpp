@@ -117,8 +117,9 @@ class TensorRtEngine final : public Engine {
     const auto& size = preprocess();
     const std::vector<std::int64_t> crop{size.height, size.width, 3}, vector{dimension()};
     if (loaded.input_row == crop && loaded.output_row == vector) return Done{};
-    return user_error(plan.path + ": its sidecar tells of other shapes than the bundle; build it "
-                                  "again from this bundle");
+    return user_error(plan.path +
+                      ": its sidecar tells of other shapes than the bundle; build it "
+                      "again from this bundle");
   }
 
   std::shared_ptr<const Bundle> bundle_;
@@ -175,7 +176,8 @@ Result<const Variant*> wanted_variant(const Bundle& bundle, const Plan& plan,
   if (options.precision.empty() || options.precision == given) return variant;
   return user_error("this plan was built from an " + given +
                     " graph and runs every tensor in the type that the graph gives it; build one "
-                    "from an " + options.precision + " graph to run " + options.precision);
+                    "from an " +
+                    options.precision + " graph to run " + options.precision);
 }
 
 Result<std::unique_ptr<Engine>> open(const std::shared_ptr<const Bundle>& bundle,

@@ -56,12 +56,12 @@ Status TensorRtLane::prepare(const std::vector<LoadedPlan>& plans, const std::ve
   number_ = first.output_number;
   for (const auto& plan : plans) scratch_size_ = std::max(scratch_size_, plan.scratch());
   using Place = CudaMemory::Place;
-  for (auto [memory, size, place] : {std::tuple(&scratch_, scratch_size_, Place::gpu),
-                                     std::tuple(&crops_, most * crop_, Place::gpu),
-                                     std::tuple(&pinned_crops_, most * crop_, Place::pinned),
-                                     std::tuple(&found_, most * width_ * size_of(number_), Place::gpu),
-                                     std::tuple(&pinned_found_, most * width_ * size_of(number_),
-                                                Place::pinned)}) {
+  for (auto [memory, size, place] :
+       {std::tuple(&scratch_, scratch_size_, Place::gpu),
+        std::tuple(&crops_, most * crop_, Place::gpu),
+        std::tuple(&pinned_crops_, most * crop_, Place::pinned),
+        std::tuple(&found_, most * width_ * size_of(number_), Place::gpu),
+        std::tuple(&pinned_found_, most * width_ * size_of(number_), Place::pinned)}) {
     if (auto got = take(*memory, size, place); !got) return got;
   }
   std::memset(pinned_crops_.data(), 0, most * crop_);

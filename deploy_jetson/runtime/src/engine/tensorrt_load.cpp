@@ -51,8 +51,7 @@ void batches(const nvinfer1::ICudaEngine& engine, LoadedPlan& loaded) {
     return;
   }
   using nvinfer1::OptProfileSelector;
-  loaded.least =
-      static_cast<int>(engine.getProfileShape(name, 0, OptProfileSelector::kMIN).d[0]);
+  loaded.least = static_cast<int>(engine.getProfileShape(name, 0, OptProfileSelector::kMIN).d[0]);
   loaded.most = static_cast<int>(engine.getProfileShape(name, 0, OptProfileSelector::kMAX).d[0]);
 }
 

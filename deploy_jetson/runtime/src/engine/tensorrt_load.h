@@ -28,7 +28,7 @@ std::size_t size_of(Number number);
 
 struct LoadedPlan {
   std::unique_ptr<nvinfer1::ICudaEngine> engine;
-  std::string input, output;  // names
+  std::string input, output;                        // names
   std::vector<std::int64_t> input_row, output_row;  // shapes of one crop and of one embedding
   Number output_number = Number::float32;
   int least = 1, most = 1;  // crops in a batch

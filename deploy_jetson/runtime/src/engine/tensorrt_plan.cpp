@@ -138,7 +138,8 @@ std::string PlanSidecar::misfit(const PlanPlace& here) const {
     return "it was built for SM " + joined(capabilities) + ", and " + here.gpu + " is SM " +
            here.capability;
   }
-  if (!gpu.empty() && gpu != here.gpu) return "it was built on " + gpu + ", and here is " + here.gpu;
+  if (!gpu.empty() && gpu != here.gpu)
+    return "it was built on " + gpu + ", and here is " + here.gpu;
   if (!gpu.empty() && l4t != here.l4t) {
     const auto told = [](const std::string& text) { return text.empty() ? "None" : text; };
     return "it was built under L4T " + told(l4t) + ", and here is " + told(here.l4t);
