@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..core import strict_json
-from ..core.errors import BundleError, EnvironmentMismatch
+from ..core.errors import BundleError, EnvironmentMismatch, UserError
 from ..core.files import sha256
 from ..engines.doctor_runtimes import ORDER
 from . import durable
@@ -106,8 +106,18 @@ class Slot:
             )
         return record
 
+    def require_own(self) -> None:
+        """Files are removed below these folders; behind a link they would be somebody else's."""
+        for folder in (self.path.parent, self.path, self.engine):
+            if folder.is_symlink():
+                raise UserError(
+                    f"{folder} is a link, and a slot is a folder of its home; remove the link and "
+                    "install a bundle again (for another disk, give --home a folder there)"
+                )
+
     def empty(self) -> None:
         """From the first moment on the slot is no longer complete."""
+        self.require_own()
         durable.empty(self.path, first=RECORD)
 
     def seal(self, record: SlotRecord) -> None:
@@ -161,6 +171,7 @@ class Slot:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Nobody else opens, fills or empties this slot meanwhile. Ends with the process."""
+        self.require_own()
         handle = os.open(self.path, os.O_RDONLY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)

@@ -99,6 +99,21 @@ def test_a_record_cannot_lead_the_sweep_out_of_the_engines_folder(
     assert serving_new.slot("b").bundle.is_file()
 
 
+@pytest.mark.parametrize("inside", ["", "engine"], ids=["slot", "engine"])
+def test_nothing_is_removed_behind_a_link(serving_new, deploy, tmp_path, new, inside):
+    """A slot, or an engine's folder, that somebody made a link to a folder of theirs."""
+    folder = serving_new.slot("a").path / inside
+    elsewhere = tmp_path / "elsewhere"
+    folder.rename(elsewhere)
+    (elsewhere / "theirs").write_text("kept")
+    folder.symlink_to(elsewhere)
+    for words in (("rollback",), ("install", str(new), "--again")):
+        answer = deploy(*words)
+        assert answer.code == 1
+        assert "is a link, and a slot is a folder of its home" in answer.err
+        assert (elsewhere / "theirs").read_text() == "kept"
+
+
 def test_a_record_with_a_runtime_that_is_not_known_is_a_sentence(serving_new, deploy):
     path = serving_new.slot("a").record_path
     record = json.loads(path.read_text())
