@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,8 @@ PATIENCE_S = 60.0
 """How long a silent sender is waited for; and how long a second one waits for the first."""
 KEEP_PARTS_S = 7 * 24 * 3600.0
 KEEP_WHOLE_S = 24 * 3600.0
+
+_OURS = re.compile(r"[0-9a-f]{64}\.(part|pvb|pvb\.sig)")
 
 Read = Callable[[int], bytes]
 """At most so many bytes of what is sent; none at its end."""
@@ -121,8 +124,11 @@ def taking(folder: Path, patience: float = PATIENCE_S) -> Iterator[None]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what pushes left that nobody went on with, and bundles that were installed."""
+    """Remove what pushes left that nobody went on with, and bundles that were installed; files
+    with other names are not ours, whoever put them there."""
     for path in folder.iterdir():
+        if not _OURS.fullmatch(path.name):
+            continue
         keep = KEEP_PARTS_S if path.suffix == ".part" else KEEP_WHOLE_S
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > keep:
