@@ -89,5 +89,6 @@ def threshold_at(bundle: Path, far: float) -> float:
     known = {row["far"]: row["threshold"] for row in rows["candidate"] if row["threshold"]}
     if far not in known:
         rates = ", ".join(f"{rate:g}" for rate in known) or "none"
+        mend = f"say --far {min(known):g}, or {mend}" if known else mend
         raise ConfigError(f"{bundle}: it has thresholds at {rates}, not at {far:g}; {mend}")
     return float(known[far])

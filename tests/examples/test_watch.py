@@ -234,7 +234,7 @@ def test_the_threshold_is_the_bundles(example, small_bundle, tmp_path):
     members["thresholds.json"] = json.dumps({"candidate": rows}).encode()
     rich = write_bundle(tmp_path / "rich.pvb", bundle.manifest, members).path
     assert example.threshold_at(rich, 0.01) == 0.6
-    with pytest.raises(ConfigError, match=r"at 0\.01, not at 0\.001"):
+    with pytest.raises(ConfigError, match=r"at 0\.01, not at 0\.001; say --far 0\.01, or"):
         example.threshold_at(rich, 0.001)
 
 
