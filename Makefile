@@ -18,7 +18,7 @@ GRAPHS := build/gpu-graphs
 # A board has no development environment: there the installed command does.
 JETSON_COMMAND ?= $(or $(wildcard $(BIN)/personvit-deploy),personvit-deploy)
 
-.PHONY: demo test check format nightly parity gpu-test gpu-bench jetson-acceptance clean
+.PHONY: demo test check format nightly parity gpu-test gpu-bench jetson-acceptance native native-test native-nightly clean
 
 demo: $(READY)  ## generate pedestrians, fine-tune a small model, evaluate it, show the result
 	$(BIN)/personvit demo
@@ -40,6 +40,16 @@ gpu-bench: $(LIVE)  ## everyone who can run our models on this GPU, timed: bench
 	$(ON_GPU) personvit.benchmark.gpu_here gpu
 	$(ON_GPU) personvit.export.speed_graphs $(GRAPHS)
 	$(ON_GPU) personvit.benchmark.gpu_bench -o benchmark/results --graphs $(GRAPHS)
+
+native:  ## the C++ runtime, into build/host (docs/cpp.md says what to install first)
+	cmake --preset host
+	cmake --build --preset host
+
+native-test: native  ## its unit tests
+	ctest --preset host
+
+native-nightly: $(READY)  ## sanitizers, a million runs of each fuzzer, aarch64 under qemu
+	$(BIN)/pytest -m slow tests/deploy_jetson/runtime
 
 jetson-acceptance:  ## on a board, as root: make jetson-acceptance BUNDLE=model.pvb [ARGS="--mode all"]
 	@test -n "$(BUNDLE)" || { echo "say which bundle: make $@ BUNDLE=model.pvb" >&2; exit 1; }

@@ -86,7 +86,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (status.error().sentence.rfind("fuzz: ", 0) != 0) std::abort();
     return 0;
   }
-  const auto pixels = static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height);
+  const auto pixels =
+      static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height);
   if (image.width < 1 || image.height < 1 || image.pixels.size() != pixels * 3) std::abort();
   check_resized(image, pillow);
   check_resized(image, point);

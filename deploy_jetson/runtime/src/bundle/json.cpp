@@ -48,6 +48,7 @@ Result<Json> parse_json(Bytes data) {
     if (!watch.complaint.empty()) return user_error("the document: " + watch.complaint);
     return parsed;
   } catch (const Json::exception& problem) {
+    if (!watch.complaint.empty()) return user_error("the document: " + watch.complaint);
     return user_error(std::string("the document: this is not JSON (") + problem.what() + ")");
   }
 }

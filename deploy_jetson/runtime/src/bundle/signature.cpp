@@ -20,7 +20,8 @@ namespace {
 constexpr std::size_t kMost = 4096, kKeyBytes = 32, kSignatureBytes = 64;
 constexpr std::int64_t kSchema = 1, kMaxSerial = (1LL << 53) - 1;
 constexpr const char* kDomain = "personvit-bundle-signature-v1\n";
-constexpr const char* kMend = "sign the bundle again with 'personvit-deploy sign'";
+constexpr const char* kMend =
+    "sign the bundle again, or copy the signature again from its source";
 // SubjectPublicKeyInfo of Ed25519 (RFC 8410): everything but the key itself is always the same.
 constexpr std::array<unsigned char, 12> kInfo = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03,
                                                  0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
@@ -104,7 +105,8 @@ std::string wrong_in(const Signature& signature, std::int64_t schema) {
     return "name must be 1 to 200 printable characters";
   }
   if (signature.serial < 1 || signature.serial > kMaxSerial) {
-    return "serial must be from 1 to " + std::to_string(kMaxSerial);
+    return "serial must be from 1 to " + std::to_string(kMaxSerial) + ", not " +
+           std::to_string(signature.serial);
   }
   if (signature.key_id.rfind("key-", 0) != 0 || !is_hexadecimal(signature.key_id.substr(4), 32)) {
     return "key_id must be 'key-' and 32 hexadecimal digits";
