@@ -2,7 +2,10 @@
  *
  * No exception crosses it. Every function that can fail returns a code and, where `error` is not
  * null, fills it with a sentence. Handles are freed by their own functions; null may be freed.
- * A handle is used by one thread at a time, unless it says otherwise. */
+ * A handle is used by one thread at a time, unless it says otherwise.
+ *
+ * Options begin with their own size: set it to sizeof, leave fields you do not know zero, and
+ * programs keep working when later versions add fields. */
 #ifndef PERSONVIT_H
 #define PERSONVIT_H
 
@@ -27,6 +30,7 @@ typedef enum pv_code {
   PV_ENVIRONMENT = 3,
   PV_FULL = 5,
   PV_CLOSED = 6,
+  PV_EMPTY = 7,
   PV_INTERNAL = 70
 } pv_code;
 
@@ -36,9 +40,11 @@ typedef struct pv_error {
 } pv_error;
 
 typedef struct pv_bundle pv_bundle;
+typedef struct pv_cropper pv_cropper;
 typedef struct pv_engine pv_engine;
 typedef struct pv_pipeline pv_pipeline;
 typedef struct pv_gallery pv_gallery;
+typedef struct pv_tracklet pv_tracklet;
 
 PV_API int pv_abi_version(void);
 PV_API const char* pv_version(void);
@@ -48,12 +54,14 @@ PV_API const char* pv_backends(void);
 /* --- bundles ------------------------------------------------------------------------------- */
 
 typedef struct pv_trust {
-  const char* const* key_files; /* PEM; null: no signature is asked for */
-  size_t key_count;
-  const char* signature_file; /* null: BUNDLE.sig */
+  uint32_t size;                /* sizeof(pv_trust) */
+  const char* const* key_files; /* PEM */
+  size_t key_count;             /* 0: no signature is asked for */
+  const char* signature_file;   /* null: BUNDLE.sig */
   int64_t least_serial;
 } pv_trust;
 
+/* Reads and verifies every byte. Engines and croppers made of it keep what they need. */
 PV_API pv_code pv_bundle_open(const char* path, const pv_trust* trust, pv_bundle** out,
                               pv_error* error);
 PV_API void pv_bundle_free(pv_bundle* bundle);
@@ -61,10 +69,28 @@ PV_API const char* pv_bundle_digest(const pv_bundle* bundle);
 PV_API const char* pv_bundle_name(const pv_bundle* bundle);
 PV_API const char* pv_bundle_space(const pv_bundle* bundle);
 
+/* --- crops ---------------------------------------------------------------------------------- */
+
+typedef struct pv_crop_shape {
+  int32_t height, width, dimension, batch;
+} pv_crop_shape;
+
+/* Makes crops of pictures, as the bundle's model was trained; one for each thread. */
+PV_API pv_code pv_cropper_open(const pv_bundle* bundle, pv_cropper** out, pv_error* error);
+PV_API void pv_cropper_free(pv_cropper* cropper);
+/* Decodes one JPEG or PNG and resizes it to one crop; `name` is what errors call it. */
+PV_API pv_code pv_crop_from_file(pv_cropper* cropper, const uint8_t* data, size_t size,
+                                 const char* name, uint8_t* crop, pv_error* error);
+/* Cuts a box out of a packed RGB picture and resizes it to one crop; `stride` is in bytes. */
+PV_API pv_code pv_crop_from_picture(pv_cropper* cropper, const uint8_t* rgb, int32_t height,
+                                    int32_t width, size_t stride, int32_t left, int32_t top,
+                                    int32_t right, int32_t bottom, uint8_t* crop,
+                                    pv_error* error);
+
 /* --- engines ------------------------------------------------------------------------------- */
 
 typedef struct pv_engine_options {
-  uint32_t size;         /* sizeof(pv_engine_options): later versions may add fields */
+  uint32_t size;         /* sizeof(pv_engine_options) */
   const char* backend;   /* null: the first that can run here */
   const char* variant;   /* null: the first that the backend takes */
   const char* precision; /* null: the variant's own */
@@ -73,10 +99,6 @@ typedef struct pv_engine_options {
   const char* cache;     /* null: no cache of compiled models */
   const char* plan;      /* TensorRT only: the plan, its sidecar beside it */
 } pv_engine_options;
-
-typedef struct pv_crop_shape {
-  int32_t height, width, dimension, batch;
-} pv_crop_shape;
 
 PV_API pv_code pv_engine_open(const pv_bundle* bundle, const pv_engine_options* options,
                               pv_engine** out, pv_error* error);
@@ -91,14 +113,6 @@ PV_API pv_code pv_engine_threshold(const pv_engine* engine, double far, double* 
 /* Crops as height x width x RGB bytes; any number. */
 PV_API pv_code pv_embed(pv_engine* engine, const uint8_t* crops, size_t count, float* out,
                         pv_error* error);
-/* Decodes one JPEG or PNG and resizes it to one crop. */
-PV_API pv_code pv_crop_from_file(pv_engine* engine, const uint8_t* data, size_t size,
-                                 const char* name, uint8_t* crop, pv_error* error);
-/* Cuts a box out of a packed RGB picture and resizes it to one crop. */
-PV_API pv_code pv_crop_from_picture(pv_engine* engine, const uint8_t* rgb, int32_t height,
-                                    int32_t width, size_t stride, int32_t left, int32_t top,
-                                    int32_t right, int32_t bottom, uint8_t* crop,
-                                    pv_error* error);
 
 /* --- pipelines: several streams, batched ---------------------------------------------------- */
 
@@ -119,15 +133,20 @@ typedef struct pv_answer {
   double queued_ms, run_ms;
 } pv_answer;
 
-/* Takes the engine over, also when it fails. */
+/* Takes the engine over, also when it fails: it is freed with the pipeline. */
 PV_API pv_code pv_pipeline_open(pv_engine* engine, const pv_pipeline_options* options,
                                 pv_pipeline** out, pv_error* error);
+/* Calls that wait in other threads return PV_CLOSED first; none may begin any more. */
 PV_API void pv_pipeline_free(pv_pipeline* pipeline);
-/* Any thread may call these three at any time. */
+/* Any thread may call these three at any time. A crop is copied. PV_FULL where it found no place. */
 PV_API pv_code pv_submit(pv_pipeline* pipeline, uint32_t stream, uint64_t tag,
                          const uint8_t* crop, pv_error* error);
+/* PV_EMPTY where no answer came in time (below 0: waits for ever); PV_CLOSED once all were given
+ * after pv_close. `answer->code` is PV_OK with an embedding, PV_FULL where the crop gave way, or
+ * what the engine said, with its sentence in `error`. */
 PV_API pv_code pv_next(pv_pipeline* pipeline, int32_t patience_ms, pv_answer* answer,
                        float* embedding, pv_error* error);
+/* No more crops are taken; those that wait are still answered. */
 PV_API void pv_close(pv_pipeline* pipeline);
 
 /* --- galleries ----------------------------------------------------------------------------- */
@@ -137,14 +156,32 @@ typedef struct pv_hit {
   float cosine;
 } pv_hit;
 
+/* Its vectors must be of this space; null takes any. */
 PV_API pv_code pv_gallery_open(const char* path, const char* space, pv_gallery** out,
                                pv_error* error);
 PV_API void pv_gallery_free(pv_gallery* gallery);
+/* Any thread may call these at any time. */
 PV_API uint64_t pv_gallery_size(const pv_gallery* gallery);
+PV_API int32_t pv_gallery_dimension(const pv_gallery* gallery);
+/* Copies the label, cut to `size` bytes with its end mark, and returns `text`. */
 PV_API const char* pv_gallery_label(const pv_gallery* gallery, uint64_t row, char* text,
                                     size_t size);
+/* The k most alike of each query, best first; `out` takes count x k. Where the gallery has fewer,
+ * row is UINT64_MAX. */
 PV_API pv_code pv_gallery_search(const pv_gallery* gallery, const float* queries, size_t count,
                                  int32_t k, pv_hit* out, pv_error* error);
+
+/* --- tracklets ------------------------------------------------------------------------------- */
+
+/* The mean direction of one person's crops; beyond `most_crops` the oldest fade. */
+PV_API pv_code pv_tracklet_open(int32_t dimension, int32_t most_crops, pv_tracklet** out,
+                                pv_error* error);
+PV_API void pv_tracklet_free(pv_tracklet* tracklet);
+PV_API pv_code pv_tracklet_add(pv_tracklet* tracklet, const float* embedding, float weight,
+                               pv_error* error);
+/* Of length 1. */
+PV_API pv_code pv_tracklet_embedding(const pv_tracklet* tracklet, float* out, pv_error* error);
+PV_API void pv_tracklet_clear(pv_tracklet* tracklet);
 
 #ifdef __cplusplus
 }
