@@ -35,8 +35,7 @@ void give(int height, int width, const std::vector<std::uint8_t>& pixels) {
                   static_cast<std::streamsize>(pixels.size()));
 }
 
-pv::Status resized(const pv::Image& image, const std::vector<std::string>& fields,
-                   pv::Image& out) {
+pv::Status resized(const pv::Image& image, const std::vector<std::string>& fields, pv::Image& out) {
   pv::Preprocess preprocess;
   preprocess.height = out.height = std::stoi(fields[2]);
   preprocess.width = out.width = std::stoi(fields[3]);

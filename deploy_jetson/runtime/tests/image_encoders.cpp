@@ -105,8 +105,9 @@ File png(const std::vector<std::uint8_t>& rgb, int height, int width, const File
 }
 
 File exif(int orientation) {
-  return {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0,
-          static_cast<unsigned char>(orientation), 0, 0, 0, 0, 0, 0};
+  return {'M',  'M',  0, 42, 0, 0, 0, 8, 0, 1,
+          0x01, 0x12, 0, 3,  0, 0, 0, 1, 0, static_cast<unsigned char>(orientation),
+          0,    0,    0, 0,  0, 0};
 }
 
 }  // namespace pv_test

@@ -85,8 +85,8 @@ TEST_CASE("a box without a pixel of the image is refused") {
   const auto frame = pv_test::picture(40, 50);
   pv::Resizer resizer(preprocess(16, 8, "bilinear", true));
   std::vector<std::uint8_t> out(bytes(16, 8));
-  for (const pv::Box box : {pv::Box{50, 0, 60, 10}, pv::Box{5, 5, 5, 9}, pv::Box{9, 9, 3, 20},
-                            pv::Box{-9, 0, 0, 10}}) {
+  for (const pv::Box box :
+       {pv::Box{50, 0, 60, 10}, pv::Box{5, 5, 5, 9}, pv::Box{9, 9, 3, 20}, pv::Box{-9, 0, 0, 10}}) {
     const pv::Status status = resizer.resize(frame.data(), 40, 50, 150, box, out.data());
     REQUIRE_FALSE(status);
     CHECK(status.error().code == pv::Code::user);

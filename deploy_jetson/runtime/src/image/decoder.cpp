@@ -22,8 +22,8 @@ struct Decoder::Scratch {
   Status decode_jpeg(Bytes data, const std::string& name, Image& out);
   Status decode_png(Bytes data, const std::string& name, Image& out);
   template <class Read>
-  Status decode_upright(const std::string& name, int height, int width, int orientation,
-                        Image& out, const Read& read);
+  Status decode_upright(const std::string& name, int height, int width, int orientation, Image& out,
+                        const Read& read);
 };
 
 namespace {
@@ -53,8 +53,8 @@ Status Decoder::Scratch::decode(Bytes data, const std::string& name, Image& out)
 }
 
 template <class Read>
-Status Decoder::Scratch::decode_upright(const std::string& name, int height, int width,
-                                        int turned, Image& out, const Read& read) {
+Status Decoder::Scratch::decode_upright(const std::string& name, int height, int width, int turned,
+                                        Image& out, const Read& read) {
   const bool upright = turned == 1;
   auto& pixels = upright ? out.pixels : stored;
   pixels.resize(static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * 3);
@@ -78,9 +78,9 @@ Status Decoder::Scratch::decode_jpeg(Bytes data, const std::string& name, Image&
     return damaged_header(name, "not identified by this driver");
   }
   if (Status status = check_size(name, header.width, header.height); !status) return status;
-  return decode_upright(
-      name, header.height, header.width, orientation(view(header.exif), header.xmp), out,
-      [&](std::uint8_t* rgb) { return jpeg.decode(data, header, rgb); });
+  return decode_upright(name, header.height, header.width,
+                        orientation(view(header.exif), header.xmp), out,
+                        [&](std::uint8_t* rgb) { return jpeg.decode(data, header, rgb); });
 }
 
 Status Decoder::Scratch::decode_png(Bytes data, const std::string& name, Image& out) {
@@ -95,10 +95,9 @@ Status Decoder::Scratch::decode_png(Bytes data, const std::string& name, Image& 
                                  : damaged_header(name, problem.text);
   }
   if (Status status = check_size(name, header.width, header.height); !status) return status;
-  return decode_upright(
-      name, static_cast<int>(header.height), static_cast<int>(header.width),
-      orientation(view(header.exif), view(header.xmp)), out,
-      [&](std::uint8_t* rgb) { return pv::decode_png(header, arena, rgb); });
+  return decode_upright(name, static_cast<int>(header.height), static_cast<int>(header.width),
+                        orientation(view(header.exif), view(header.xmp)), out,
+                        [&](std::uint8_t* rgb) { return pv::decode_png(header, arena, rgb); });
 }
 
 Decoder::Decoder() : scratch_(std::make_unique<Scratch>()) {}

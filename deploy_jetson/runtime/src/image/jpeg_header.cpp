@@ -32,15 +32,16 @@ bool is_frame(std::uint32_t marker) {
 
 // Restarts, the start and end of an image, and reserved ones.
 bool has_segment(std::uint32_t marker) {
-  const bool bare = marker == 0xC8 || (marker >= 0xD0 && marker <= 0xD9) ||
-                    (marker >= 0xF0 && marker <= 0xFD);
+  const bool bare =
+      marker == 0xC8 || (marker >= 0xD0 && marker <= 0xD9) || (marker >= 0xF0 && marker <= 0xFD);
   return !bare;
 }
 
 bool starts_with(Bytes segment, std::string_view start) {
   return segment.size() >= start.size() &&
-         std::equal(start.begin(), start.end(), segment.begin(),
-                    [](char c, unsigned char byte) { return static_cast<unsigned char>(c) == byte; });
+         std::equal(start.begin(), start.end(), segment.begin(), [](char c, unsigned char byte) {
+           return static_cast<unsigned char>(c) == byte;
+         });
 }
 
 Problem read_frame(Bytes segment, JpegHeader& header) {

@@ -67,8 +67,7 @@ jvirt_sarray_ptr refuse_samples(j_common_ptr common, int, boolean, JDIMENSION, J
 
 jvirt_barray_ptr request_blocks(j_common_ptr common, int, boolean cleared, JDIMENSION width,
                                 JDIMENSION height, JDIMENSION) {
-  auto* const array =
-      new (allocate(common, sizeof(jvirt_barray_control))) jvirt_barray_control;
+  auto* const array = new (allocate(common, sizeof(jvirt_barray_control))) jvirt_barray_control;
   array->row_count = height;
   array->blocks_per_row = width;
   array->cleared = cleared;

@@ -154,7 +154,7 @@ Problem JpegDecoder::decode(Bytes file, const JpegHeader& header, std::uint8_t* 
   state.source.next_input_byte = file.data();
   state.source.bytes_in_buffer = file.size();
   const End end = read_guarded({&state.decompress, &state.errors, header.width, header.height,
-                       header.components, header.adobe, rgb});
+                                header.components, header.adobe, rgb});
   jpeg_abort_decompress(&state.decompress);
   state.memory->forget_image();
   if (end == End::whole) return {};

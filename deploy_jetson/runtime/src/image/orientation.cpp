@@ -58,15 +58,25 @@ int first_value(Order order, std::uint32_t type, const unsigned char* data, std:
   std::uint64_t value = 0;
   const bool big = order == Order::big;
   switch (type) {
-    case 3: case 8: value = big ? big16(data) : little16(data); break;
-    case 4: case 9: case 13: value = big ? big32(data) : little32(data); break;
-    case 6: value = data[0]; break;
+    case 3:
+    case 8:
+      value = big ? big16(data) : little16(data);
+      break;
+    case 4:
+    case 9:
+    case 13:
+      value = big ? big32(data) : little32(data);
+      break;
+    case 6:
+      value = data[0];
+      break;
     case 16:
       if (size < 8) return kUpright;
       value = big ? big32(data + 4) : little32(data);
       if ((big ? big32(data) : little32(data + 4)) != 0) return kUpright;
       break;
-    default: return kUpright;
+    default:
+      return kUpright;
   }
   return value >= 1 && value <= 8 ? static_cast<int>(value) : kUpright;
 }

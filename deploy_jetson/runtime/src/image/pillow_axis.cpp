@@ -13,11 +13,16 @@ constexpr double kPi = 3.14159265358979323846;
 
 double support_of(Filter filter) {
   switch (filter) {
-    case Filter::box: return 0.5;
-    case Filter::bilinear: return 1.0;
-    case Filter::bicubic: return 2.0;
-    case Filter::lanczos: return 3.0;
-    case Filter::nearest: break;
+    case Filter::box:
+      return 0.5;
+    case Filter::bilinear:
+      return 1.0;
+    case Filter::bicubic:
+      return 2.0;
+    case Filter::lanczos:
+      return 3.0;
+    case Filter::nearest:
+      break;
   }
   return 0.0;
 }
@@ -46,11 +51,16 @@ double lanczos(double x) { return -3.0 <= x && x < 3.0 ? sinc(x) * sinc(x / 3) :
 
 double value(Filter filter, double x) {
   switch (filter) {
-    case Filter::box: return x > -0.5 && x <= 0.5 ? 1.0 : 0.0;
-    case Filter::bilinear: return bilinear(x);
-    case Filter::bicubic: return bicubic(x);
-    case Filter::lanczos: return lanczos(x);
-    case Filter::nearest: break;
+    case Filter::box:
+      return x > -0.5 && x <= 0.5 ? 1.0 : 0.0;
+    case Filter::bilinear:
+      return bilinear(x);
+    case Filter::bicubic:
+      return bicubic(x);
+    case Filter::lanczos:
+      return lanczos(x);
+    case Filter::nearest:
+      break;
   }
   return 0.0;
 }

@@ -47,11 +47,16 @@ void PngColours::read_clear(const PngHeader& header) {
 
 void PngColours::to_rgb(const std::uint8_t* samples, int width, std::uint8_t* rgb) const {
   switch (colour_) {
-    case PngColour::gray: return from_gray(samples, width, rgb);
-    case PngColour::rgb: return from_rgb(samples, width, rgb);
-    case PngColour::palette: return from_palette(samples, width, rgb);
-    case PngColour::gray_alpha: return from_alpha(samples, width, 1, rgb);
-    case PngColour::rgba: return from_alpha(samples, width, 3, rgb);
+    case PngColour::gray:
+      return from_gray(samples, width, rgb);
+    case PngColour::rgb:
+      return from_rgb(samples, width, rgb);
+    case PngColour::palette:
+      return from_palette(samples, width, rgb);
+    case PngColour::gray_alpha:
+      return from_alpha(samples, width, 1, rgb);
+    case PngColour::rgba:
+      return from_alpha(samples, width, 3, rgb);
   }
 }
 

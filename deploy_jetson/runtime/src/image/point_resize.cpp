@@ -14,10 +14,15 @@ constexpr double kNumpyZero = 1e-20;  // what numpy.sinc puts in place of 0
 
 int reach_of(Filter filter) {
   switch (filter) {
-    case Filter::bilinear: return 1;
-    case Filter::bicubic: return 2;
-    case Filter::lanczos: return 3;
-    case Filter::nearest: case Filter::box: break;
+    case Filter::bilinear:
+      return 1;
+    case Filter::bicubic:
+      return 2;
+    case Filter::lanczos:
+      return 3;
+    case Filter::nearest:
+    case Filter::box:
+      break;
   }
   return 0;
 }

@@ -39,7 +39,7 @@ class PointResize {
 
   Filter filter_;
   PointAxis across_, down_;
-  std::vector<double> rows_;     // a few narrowed rows, by row number modulo the taps
+  std::vector<double> rows_;  // a few narrowed rows, by row number modulo the taps
   std::vector<int> row_numbers_;
 };
 

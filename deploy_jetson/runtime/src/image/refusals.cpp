@@ -16,11 +16,16 @@ constexpr const char* kReExport =
 std::string escaped(unsigned char byte, char quote) {
   constexpr char kDigits[] = "0123456789abcdef";
   switch (byte) {
-    case '\t': return "\\t";
-    case '\n': return "\\n";
-    case '\r': return "\\r";
-    case '\\': return "\\\\";
-    default: break;
+    case '\t':
+      return "\\t";
+    case '\n':
+      return "\\n";
+    case '\r':
+      return "\\r";
+    case '\\':
+      return "\\\\";
+    default:
+      break;
   }
   const char c = static_cast<char>(byte);
   if (c == quote) return {'\\', c};
@@ -69,8 +74,7 @@ Error no_memory(const std::string& name) {
 
 Status check_size(const std::string& name, std::int64_t width, std::int64_t height) {
   if (width < 1 || height < 1) {
-    return user_error(name + ": the image has no pixels (" + sizes(width, height) +
-                      "); remove it");
+    return user_error(name + ": the image has no pixels (" + sizes(width, height) + "); remove it");
   }
   if (width > kMaxPixels / height) {
     return user_error(name + ": " + sizes(width, height) + " is more than the limit of " +
