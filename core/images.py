@@ -62,11 +62,12 @@ def decode(data: bytes, name: str) -> Pixels:
     image = _open(_Encoded(data), name)
     try:
         image.load()
+        pixels = _to_rgb(image)
     except Exception as problem:  # plugins meet damage with a dozen exception classes
         raise DataError(
             f"{name}: damaged or truncated image ({problem}); {_RE_EXPORT}"
         ) from problem
-    return np.ascontiguousarray(_upright(_to_rgb(image), _orientation(image)))
+    return np.ascontiguousarray(_upright(pixels, _orientation(image)))
 
 
 class _Encoded(io.BytesIO):

@@ -252,3 +252,8 @@ def test_threads_see_what_one_thread_sees() -> None:
     alone = [decode(one, "crop").tobytes() for one in data]
     with ThreadPoolExecutor(4) as pool:
         assert all(seen == alone for seen in pool.map(read_all, range(4)))
+
+
+def test_a_palette_png_without_its_palette_is_refused() -> None:
+    with pytest.raises(DataError, match=r"^no-palette\.png: damaged"):
+        decode(png(4, 4, 8, 3, b"".join(b"\0" + bytes(4) for _ in range(4))), "no-palette.png")
