@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +26,15 @@ def images_in(request: Request, most: int) -> list[bytes]:
     return images
 
 
-def crops_of(images: list[bytes], preprocess: Preprocess) -> NDArray[np.uint8]:
-    """Decoded and resized as the model wants them; a bad image refuses the whole request."""
+def crops_of(
+    images: list[bytes], preprocess: Preprocess, given_up: Callable[[], bool]
+) -> NDArray[np.uint8]:
+    """Decoded and resized as the model wants them; a bad image refuses the whole request. Nobody
+    waits for the rest of a request that ran out of time, and others wait for its thread."""
     crops = np.empty((len(images), preprocess.height, preprocess.width, 3), dtype=np.uint8)
     for number, image in enumerate(images):
+        if given_up():
+            raise Refusal(504, f"out of time after {number} of {len(images)} images; send fewer")
         crops[number] = preprocess.resize(_pixels(image, f"image {number}"))
     return crops
 

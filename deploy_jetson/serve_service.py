@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import PersonvitError
+from ..core.preprocess import Preprocess
 from ..engines.golden import Drift
 from .serve_body import crops_of, images_in
 from .serve_http import Answer, Refusal, Request, json_answer
@@ -92,14 +94,21 @@ class EmbeddingService:
         self._require_sound()
         images = images_in(request, self.batcher.longest)
         self.batcher.require_room(len(images))
-        loop = asyncio.get_running_loop()
         with self._model as model:
-            crops = await loop.run_in_executor(
-                self._decoders, crops_of, images, model.engine.preprocess
-            )
+            crops = await self._decode(images, model.engine.preprocess)
             rows = await self.batcher.embed(model, crops)
         self._require_sound()  # a self-test may have failed meanwhile
         return _answer(rows, model.facts, request.headers.get("accept", ""))
+
+    async def _decode(self, images: list[bytes], preprocess: Preprocess) -> NDArray[np.uint8]:
+        over = threading.Event()
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(
+                self._decoders, crops_of, images, preprocess, over.is_set
+            )
+        finally:
+            over.set()
 
     async def _health(self, request: Request) -> Answer:
         report = self.health()
@@ -200,8 +209,9 @@ class EmbeddingService:
         if the new one refuses."""
         try:
             opened = await self._opener.call(self._reopen)
-        except (PersonvitError, OSError, MemoryError) as problem:
-            self._refused = str(problem) or type(problem).__name__
+        except Exception as problem:  # whatever it is, the former engine is as sound as before
+            kind = "" if isinstance(problem, PersonvitError) else f"{type(problem).__name__}: "
+            self._refused = f"{kind}{problem}"
             self._counts["reloads_refused"] += 1
             return False
         former, self._model, self._testing = self._model, opened, None
@@ -212,7 +222,7 @@ class EmbeddingService:
         return True
 
     def close(self) -> None:
-        self._decoders.shutdown(wait=False)
+        self._decoders.shutdown(wait=False, cancel_futures=True)
         self._model.retire()
 
     def _require_sound(self) -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from personvit.deploy_jetson.serve_body import images_in
+from personvit.core.preprocess import Preprocess
+from personvit.deploy_jetson.serve_body import crops_of, images_in
 from personvit.deploy_jetson.serve_http import Refusal, Request
 
 
@@ -37,3 +38,11 @@ def test_more_parts_than_the_queue_holds_are_refused_before_they_are_cut(make_mu
     with pytest.raises(Refusal, match="more than 8 images") as caught:
         images_in(request(body, headers["Content-Type"]), 8)
     assert caught.value.answer.status == 413
+
+
+def test_decoding_ends_with_the_request_that_asked_for_it(make_picture) -> None:
+    """A request may hold hundreds of large images, and others wait for its thread."""
+    ended = iter([False, False, True])
+    with pytest.raises(Refusal, match="after 2 of 9 images") as caught:
+        crops_of([make_picture(0)] * 9, Preprocess(height=64, width=32), lambda: next(ended))
+    assert caught.value.answer.status == 504
