@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import http.client
-import json
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..core import strict_json
 from ..core.command import option
 from ..core.errors import EnvironmentMismatch
 from .home import open_home
@@ -66,14 +66,32 @@ def health(options: HealthOptions) -> Health:
     try:
         connection.request("GET", "/health")
         answer = connection.getresponse()
-        report = json.loads(answer.read())
-    except (OSError, http.client.HTTPException, ValueError) as problem:
+        report = strict_json.parse(answer.read(strict_json.MAX_BYTES))
+    except (OSError, http.client.HTTPException, strict_json.DocumentError) as problem:
         raise EnvironmentMismatch(
             f"no service answers at {path}: {problem}; see 'systemctl status personvit'"
         ) from problem
     finally:
         connection.close()
-    found = Health(report)
+    found = Health(_health(report, path))
     if answer.status != 200:
         raise EnvironmentMismatch(found.as_text())
     return found
+
+
+def _health(report: object, path: Path) -> Mapping[str, Any]:
+    """What a service of this version tells; one with too many connections tells only that."""
+    told = report if isinstance(report, dict) else {}
+    serves, tested = told.get("serves"), told.get("self_test")
+    if (
+        isinstance(serves, dict)
+        and isinstance(tested, dict)
+        and {"state", "refused_reload"} <= set(told)
+        and {"name", "variant", "slot", "runtime"} <= set(serves)
+        and {"age_s", "said"} <= set(tested)
+    ):
+        return told
+    said = told.get("error", "nothing of its health")
+    raise EnvironmentMismatch(
+        f"what answers at {path} said {str(said)!r}; see 'systemctl status personvit'"
+    )

@@ -144,3 +144,28 @@ def test_an_empty_home_and_a_damaged_slot_are_refused_at_the_start(home, tmp_pat
     shutil.copy(home.slot("b").bundle, home.slot("a").bundle)
     assert main.run(["serve", "--check", "--home", str(home.path)]) == 3
     assert "was changed after it was installed" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (503, b'{"error": "too many connections; try again"}', "too many connections"),
+        (200, b'{"serves": 5}', "nothing of its health"),
+        (200, b"[" * 200_000, "not JSON"),
+    ],
+)
+def test_health_of_what_is_not_our_service_is_a_sentence(short_path, capfd, status, body, said):
+    path = short_path / "other.sock"
+    head = f"HTTP/1.1 {status} x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with socket.socket(socket.AF_UNIX) as bound, ThreadPoolExecutor(1) as pool:
+        bound.bind(str(path))
+        bound.listen()
+
+        def answer() -> None:
+            with bound.accept()[0] as talk:
+                talk.recv(4096)
+                talk.sendall(head + body)
+
+        pool.submit(answer)
+        assert main.run(["health", "--socket", str(path)]) == 3
+    assert said in capfd.readouterr().err
