@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import click
 
 from ..core import strict_json
-from ..core.errors import ConfigError, PersonvitError
+from ..core.errors import ConfigError, EnvironmentMismatch, PersonvitError
 from .openssh import Device, LinkOptions
 
 AT_ONCE = 16
+PATIENCE_S = 300.0
+"""For a report, a passphrase that a person types included."""
+PATIENCE_CHECK_S = 2 * 3600.0
+"""With a check, for which an engine may have to be built anew."""
 
 
 @dataclass(frozen=True)
@@ -48,20 +54,51 @@ def ask(destinations: Sequence[str], link: LinkOptions, *words: str) -> tuple[An
 
 
 def _ask(device: Device, *words: str) -> Answer:
-    done = subprocess.run(  # noqa: S603 - the words are ours, and no shell sees them here
-        device.command("report", *words, "--json"),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-    )
-    for line in done.stderr.decode(errors="replace").splitlines():
+    patience = PATIENCE_CHECK_S if "--check" in words else PATIENCE_S
+    code, out, err = _heard(device.command("report", *words, "--json"), patience)
+    for line in err.decode(errors="replace").splitlines():
         click.echo(f"{device.destination}: {plain(line)}", err=True)
     try:
-        if done.returncode:
-            raise device.refusal("report", done.returncode)
-        return Answer(device.destination, _document(done.stdout))
+        if code is None:
+            raise EnvironmentMismatch(
+                f"no whole answer came within {patience:g} seconds, or one too long; log in there "
+                "and try 'personvit-deploy status'"
+            )
+        if code:
+            raise device.refusal("report", code)
+        return Answer(device.destination, _document(out))
     except PersonvitError as problem:
         return Answer(device.destination, {}, str(problem))
+
+
+def _heard(command: list[str], patience: float) -> tuple[int | None, bytes, bytes]:
+    """How a command ended and what it said; no exit code where it had to be ended. What hangs, or
+    says more than a report can be, must not hold up the answers of other devices."""
+    pipe, none = subprocess.PIPE, subprocess.DEVNULL
+    process = subprocess.Popen(command, stdin=none, stdout=pipe, stderr=pipe)  # noqa: S603
+    over = threading.Event()
+
+    def end() -> None:
+        over.set()
+        process.kill()
+
+    def read(stream: IO[bytes] | None) -> bytes:
+        with stream or io.BytesIO() as open_stream:
+            data = open_stream.read(strict_json.MAX_BYTES + 1)
+            if len(data) > strict_json.MAX_BYTES:
+                end()
+        return data
+
+    timer = threading.Timer(patience, end)
+    timer.start()
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            out, err = pool.map(read, (process.stdout, process.stderr))
+        code = process.wait()
+    finally:
+        timer.cancel()
+        process.kill()
+    return None if over.is_set() else code, out, err
 
 
 def _document(data: bytes) -> Mapping[str, Any]:

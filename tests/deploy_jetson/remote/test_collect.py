@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import shutil
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from personvit.deploy_jetson import inquiry
 from personvit.deploy_jetson.fleet import compare
 from personvit.deploy_jetson.inquiry import Answer
+from personvit.deploy_jetson.openssh import LinkOptions
 
 STATUS = {
     "tool": "0.1.0",
@@ -143,3 +146,14 @@ def test_a_device_named_twice_is_refused(box, tmp_path):
     refused = box.deploy(*words, "--ssh-config", box.config)
     assert refused.returncode == 1
     assert "more than once" in refused.stderr
+
+
+@pytest.mark.parametrize("said", ["sleep 600", "yes"])
+def test_a_device_that_hangs_or_never_ends_is_given_up(tmp_path, monkeypatch, said):
+    ssh = tmp_path / "ssh"
+    ssh.write_text(f"#!/bin/sh\nexec {said}\n")
+    ssh.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(inquiry, "PATIENCE_S", 1.0 if said != "yes" else 60.0)
+    (answer,) = inquiry.ask(["jetson@a"], LinkOptions())
+    assert "no whole answer came" in answer.problem
