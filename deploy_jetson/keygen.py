@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ..core.command import argument, option
+from ..core.errors import ConfigError
 from ..core.signature import PublicKey
 from .private_key import encoded, new_private_key, write_new
 
@@ -45,6 +46,8 @@ class KeyPair:
 
 
 def keygen(options: KeygenOptions) -> KeyPair:
+    if not options.name.name:
+        raise ConfigError(f"{options.name} names no file; say one for the key, such as fleet")
     private, public = options.name, options.name.with_name(f"{options.name.name}.pub")
     word = _passphrase() if options.passphrase else None
     secret = new_private_key()

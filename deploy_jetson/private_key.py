@@ -30,6 +30,7 @@ def encoded(key: Ed25519PrivateKey, passphrase: bytes | None) -> bytes:
 
 def read_private_key(path: Path, ask: Callable[[], str]) -> Ed25519PrivateKey:
     """The key in a file that nobody else can read; `ask` is called if it has a passphrase."""
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -40,6 +41,8 @@ def read_private_key(path: Path, ask: Callable[[], str]) -> Ed25519PrivateKey:
     except (ValueError, TypeError) as problem:
         reason = "the passphrase is wrong" if word is not None else _what_instead(text)
         raise ConfigError(f"{path}: {reason}") from problem
+    except UnsupportedAlgorithm:
+        key = None
     if not isinstance(key, Ed25519PrivateKey):
         raise ConfigError(f"{path} is not an Ed25519 key; make one with 'personvit-deploy keygen'")
     return key

@@ -212,3 +212,25 @@ def test_a_device_does_not_go_back_unless_told_to(box, own_bundle, fleet_key, qu
     allowed = box.push(own_bundle, "--", *quickly, "--allow-older", "--dry-run")
     assert allowed.returncode == 0, allowed.stderr
     assert box.home.serving().record().serial == 9
+
+
+SM2 = (
+    "MIGHAgEAMBMGByqGSM49AgEGCCqBHM9VAYItBG0wawIBAQQgjEDtFvWblTXlKF33"
+    "V1+sVyLvP+plSX8En2gFfdNOrmWhRANCAAQMrTeMOEJgaI8zjLSUQ4x3Q+f7OYqY"
+    "pxdoyNHtVhx/R6BdmEi3O+5++ZF5mkX0MQXzCo/Ll5yMVvgrz+BDpNbG"
+)
+"""A private key made by openssl for this test."""
+
+
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_a_key_needs_a_name(name):
+    with pytest.raises(ConfigError, match="names no file"):
+        keygen(KeygenOptions(Path(name)))
+
+
+def test_a_key_of_a_curve_that_nobody_knows_is_not_ours(tmp_path, own_bundle):
+    other = tmp_path / "sm2"
+    other.write_text(f"-----BEGIN PRIVATE KEY-----\n{SM2}\n-----END PRIVATE KEY-----\n")
+    other.chmod(0o600)
+    with pytest.raises(ConfigError, match="is not an Ed25519 key"):
+        sign(SignOptions(own_bundle, other))
