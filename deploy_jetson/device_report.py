@@ -80,7 +80,7 @@ def _told(ask: Callable[[], Table]) -> Table:
     """One part's trouble must not silence the others: trouble is when a report is asked for."""
     try:
         return ask()
-    except (PersonvitError, OSError, ValueError) as problem:
+    except (PersonvitError, OSError, ValueError, RecursionError) as problem:
         return {"problem": str(problem)}
 
 
@@ -103,5 +103,6 @@ def _attest(home: Home) -> Table:
 
 def _layers(attest: Table) -> Table:
     """The layer report of each candidate that was tried; runtimes without one have none."""
-    trials = table(attest.get("verdict")).get("trials") or ()
-    return {trial["variant"]: trial["layers"] for trial in trials if trial.get("layers")}
+    trials = table(attest.get("verdict")).get("trials")
+    found = [table(trial) for trial in trials] if isinstance(trials, list) else []
+    return {str(trial.get("variant")): trial["layers"] for trial in found if trial.get("layers")}

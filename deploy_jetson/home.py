@@ -107,12 +107,21 @@ class Home:
 def open_home(path: Path | None = None) -> Home:
     """The folder told, or else that of the environment, the system's, or the user's own."""
     if path is not None:
-        return Home(path.expanduser().absolute())
+        return Home(_expanded(path).absolute())
     if told := os.environ.get(VARIABLE):
-        return Home(Path(told).expanduser().absolute())
+        return Home(_expanded(Path(told)).absolute())
     if os.geteuid() == 0:
         return Home(Path("/var/lib/personvit"))
-    return Home(Path("~/.local/share/personvit").expanduser())
+    return Home(_expanded(Path("~/.local/share/personvit")))
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # as in a container whose user has no name
+        raise UserError(
+            f"{path}: this user has no home folder here; name the folder with --home or {VARIABLE}"
+        ) from None
 
 
 def _holder(handle: int) -> str:

@@ -13,7 +13,7 @@ from .home import Home, open_home
 from .install_build import Built, build, stage
 from .install_checks import Accepted, Wish, accept, require_room
 from .journal import now
-from .slots import Slot, SlotRecord
+from .slots import MOST_CROPS, Slot, SlotRecord
 from .steps import Steps, say, telling_a_full_disk
 from .trust import raise_floor, require_trusted
 
@@ -193,6 +193,8 @@ def _batches(text: str) -> tuple[int, ...]:
         sizes = tuple(sorted({int(word) for word in text.split(",")}))
     except ValueError:
         sizes = ()
-    if not sizes or sizes[0] < 1 or sizes[-1] > 4096:
-        raise ConfigError(f"--batches {text!r} must be whole numbers from 1 to 4096, such as 1,8")
+    if not sizes or sizes[0] < 1 or sizes[-1] > MOST_CROPS:
+        raise ConfigError(
+            f"--batches {text!r} must be whole numbers from 1 to {MOST_CROPS}, such as 1,8"
+        )
     return sizes

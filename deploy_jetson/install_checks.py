@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -132,7 +133,10 @@ def _signature_file(wish: Wish, digest: str) -> Path | None:
 
 def _refuse_from_spare(home: Home, bundle: Path) -> None:
     """Staging empties the slot that does not serve, and the file would be gone."""
-    if home.slots.is_dir() and bundle.resolve().is_relative_to(home.spare().path.resolve()):
+    if not home.slots.is_dir():
+        return
+    real, spare = (Path(os.path.realpath(path)) for path in (bundle, home.spare().path))
+    if real.is_relative_to(spare):
         raise BundleError(
             f"{bundle} lies in the slot that would be emptied for it; let that slot serve with "
             "'personvit-deploy rollback', or copy the file elsewhere first"

@@ -47,7 +47,7 @@ class Journal:
             durable.write(self.path, b"".join(lines[len(lines) // 2 :]))
 
     def _lines(self) -> list[bytes]:
-        if not self.path.exists():
+        if not self.path.is_file():  # a pipe would be waited for
             return []
         return self.path.read_bytes().splitlines(keepends=True)
 
@@ -65,7 +65,7 @@ def _readable(lines: list[bytes]) -> Iterator[Facts]:
     for line in lines:
         try:
             entry = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(entry, dict):
             yield entry

@@ -22,6 +22,8 @@ NAMES = ("a", "b")
 ENGINE = re.compile(r"engine/[0-9a-f]{8}")
 RECORD = "slot.json"
 SCHEMA = 1
+MOST_CROPS = 4096
+"""In one call of an engine."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,11 @@ class Slot:
                 f"{self.record_path}: no runtime {record.runtime!r} serves bundles; install a "
                 "bundle again"
             )
+        if not record.batches or not all(0 < size <= MOST_CROPS for size in record.batches):
+            raise BundleError(
+                f"{self.record_path}: batches {list(record.batches)} cannot be; install a bundle "
+                "again"
+            )
         if not ENGINE.fullmatch(record.engine):  # it is removed when the engine is built anew
             raise BundleError(
                 f"{self.record_path}: {record.engine!r} is no engine's folder in this slot; "
@@ -172,7 +179,7 @@ class Slot:
     def held(self) -> Iterator[None]:
         """Nobody else opens, fills or empties this slot meanwhile. Ends with the process."""
         self.require_own()
-        handle = os.open(self.path, os.O_RDONLY)
+        handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -93,3 +94,17 @@ def test_what_is_written_twice_by_name_is_no_confusion(home: Home):
     home.journal.write("install", "verify", "done", step="mine", name="model")
     line = json.loads(home.journal.path.read_text())
     assert (line["step"], line["name"]) == ("verify", "model")
+
+
+def test_a_user_without_a_home_is_told_how_to_name_one(monkeypatch):
+    with pytest.raises(UserError, match="no home folder here; name the folder with --home"):
+        open_home(Path("~no-such-user/x"))
+
+
+def test_lines_too_deep_to_read_and_a_pipe_in_the_journals_place_are_no_entries(home: Home):
+    home.prepare()
+    home.journal.path.write_bytes(b"[" * 200_000 + b"\n" + b'{"step": "one"}\n')
+    assert [entry["step"] for entry in home.journal.entries()] == ["one"]
+    home.journal.path.unlink()
+    os.mkfifo(home.journal.path)
+    assert home.journal.entries() == ()

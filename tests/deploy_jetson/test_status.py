@@ -93,3 +93,31 @@ def test_a_service_that_owns_nothing_reads_what_root_installed(home, old, deploy
     assert done.returncode == 0, done.stderr
     writes = subprocess.run([*BARE, "test", "-w", home.slot("a").path])
     assert writes.returncode != 0, "the test would show nothing"
+
+
+@pytest.mark.parametrize(
+    "attest",
+    ['{"verdict": {"trials": [1]}}', '{"verdict": {"trials": [{"layers": 1}]}}', "[" * 200_000],
+)
+def test_a_report_tells_the_rest_where_the_attestation_is_nonsense(serving_new, deploy, attest):
+    serving_new.serving().attest.write_text(attest)
+    answer = deploy("report", "--json")
+    assert answer.code == 0
+    assert answer.json["status"]["serving"]["name"] == "new"
+
+
+def test_a_record_with_batches_that_cannot_be_is_refused_at_once(serving_new, deploy):
+    path = serving_new.serving().record_path
+    path.write_text(json.dumps({**json.loads(path.read_text()), "batches": [1, 10**9]}))
+    answer = deploy("status", "--check")
+    assert answer.code == 1
+    assert "batches [1, 1000000000] cannot be" in answer.err
+
+
+def test_a_pipe_in_the_place_of_a_slot_is_not_waited_for(serving_new, deploy):
+    slot = serving_new.serving().path
+    slot.rename(slot.with_name("moved"))
+    os.mkfifo(slot)
+    answer = deploy("status", "--check")
+    assert answer.code in (1, 3)
+    assert str(slot) in answer.err
