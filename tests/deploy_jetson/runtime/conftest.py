@@ -21,20 +21,21 @@ PACKAGES = (
 
 
 @pytest.fixture(scope="session")
-def native_program() -> Callable[[str], Path]:
-    """Builds a program by its name, for the preset `host`, and tells where it is."""
+def native_program() -> Callable[..., Path]:
+    """Builds a program by its name, for the preset `host`, and tells where it is; a library's file
+    has another name than what is built."""
     absent = [tool for tool in ("cmake", "ninja", "c++") if shutil.which(tool) is None]
     if absent:
         give_up(f"{', '.join(absent)} not found")
     BUILD.mkdir(parents=True, exist_ok=True)
 
-    def built(name: str) -> Path:
+    def built(name: str, file: str | None = None) -> Path:
         with (BUILD / "tests.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             run("cmake", "--preset", "host")
             done = run("cmake", "--build", "--preset", "host", "--target", name, fails=True)
             assert done.returncode == 0, done.stdout[-4000:]
-        (program,) = (path for path in BUILD.rglob(name) if os.access(path, os.X_OK))
+        (program,) = (path for path in BUILD.rglob(file or name) if os.access(path, os.X_OK))
         return program
 
     return built

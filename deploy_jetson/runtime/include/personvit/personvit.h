@@ -48,7 +48,7 @@ typedef struct pv_tracklet pv_tracklet;
 
 PV_API int pv_abi_version(void);
 PV_API const char* pv_version(void);
-/* The backends of this build, separated by commas. */
+/* The backends that can run here, separated by commas. */
 PV_API const char* pv_backends(void);
 
 /* --- bundles ------------------------------------------------------------------------------- */

@@ -46,6 +46,11 @@ Result<std::optional<double>> threshold_asked(const Arguments& given, const Vect
   const auto bundle = open_bundle(given.text("--bundle"), given);
   if (!bundle) return bundle.error();
   const auto& manifest = (*bundle)->manifest();
+  if (manifest.space_id != queries.space_id) {
+    return user_error((*bundle)->path() + ": its space is " + manifest.space_id +
+                      ", and that of the queries " + queries.space_id +
+                      "; give the bundle that made them");
+  }
   const auto found = threshold_at(**bundle, variant_of_queries(manifest, queries.encoder_id), *far);
   if (!found) return found.error();
   return Threshold(*found);

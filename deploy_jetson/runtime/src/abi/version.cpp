@@ -15,6 +15,7 @@ const char* pv_backends(void) {
     static const std::string names = [] {
       std::string all;
       for (const auto& backend : pv::backends()) {
+        if (!backend.missing({}).empty()) continue;
         all += (all.empty() ? "" : ",") + std::string(backend.name);
       }
       return all;
