@@ -137,6 +137,7 @@ TEST_CASE("JSON that two readers could take differently is refused") {
   CHECK(json_refusal("{\"a\": [1, 2.5, null, true, \"x\"]}").empty());
   CHECK(has(json_refusal("{\"a\": 1, \"a\": 1}"), "'a' is there twice"));
   CHECK(has(json_refusal(std::string(100000, '[')), "nested too deeply"));
+  CHECK(has(json_refusal(std::string("{}\0", 3)), "a zero byte"));
   CHECK(has(json_refusal(std::string(5 << 20, ' ')), "bytes are more than"));
   for (const char* bad : {"", "{", "NaN", "[1,]", "{'a': 1}", "01", "1e999", "\"\xff\"", "1 2",
                           "\xef\xbb\xbf{}", "// no\n1"}) {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <ctime>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <random>
 #include <string>
 #include <thread>
@@ -75,9 +75,7 @@ class Reading {
   std::uint64_t total() const { return total_; }
 
  private:
-  static int cores() {
-    return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  }
+  static int cores() { return static_cast<int>(std::max(1U, std::thread::hardware_concurrency())); }
 
   std::size_t size_;
   pv::Aligned memory_;
@@ -107,8 +105,7 @@ Best measure(const pv::Gallery& gallery, const std::vector<float>& query, Readin
   Best best;
   for (int round = 0; round < kRounds; ++round) {
     best.read.lower([&] { reading.read(); });
-    best.search.lower(
-        [&] { static_cast<void>(gallery.search(query.data(), 1, 1, hits.data())); });
+    best.search.lower([&] { static_cast<void>(gallery.search(query.data(), 1, 1, hits.data())); });
   }
   std::printf("  hit row %llu, cosine %.4f\n", static_cast<unsigned long long>(hits[0].row),
               static_cast<double>(hits[0].cosine));

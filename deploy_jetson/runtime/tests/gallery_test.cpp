@@ -1,7 +1,7 @@
 // Galleries: exact hits whatever the processor and the number of threads, and files that are whole.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
-#include <doctest/doctest.h>
 #include <dirent.h>
+#include <doctest/doctest.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -159,8 +159,8 @@ TEST_CASE("vectors that point nowhere are refused by name, as queries and as row
   write(folder / "g.pvg", rows, Store::int8);
   const auto gallery = opened(folder / "g.pvg");
   std::vector<Hit> hits(2);
-  for (const float bad : {0.0F, std::numeric_limits<float>::quiet_NaN(),
-                          std::numeric_limits<float>::infinity()}) {
+  for (const float bad :
+       {0.0F, std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     std::vector<float> two(80, bad);
     std::copy(rows[0].begin(), rows[0].end(), two.begin());
     const auto status = gallery->search(two.data(), 2, 1, hits.data());

@@ -26,7 +26,10 @@ INSTALLED = (
 
 def run(*command: object, **settings: object) -> str:
     done = subprocess.run(
-        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        list(map(str, command)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         **settings,
     )
     assert done.returncode == 0, done.stdout[-4000:]
@@ -74,7 +77,7 @@ def test_another_project_finds_a_person_with_what_is_installed(
     build = tmp_path / "build"
     run("cmake", "-S", ROOT / "examples/cpp", "-B", build, f"-DCMAKE_PREFIX_PATH={installed}")
     run("cmake", "--build", build)
-    run(installed / "bin/pv-search", "build", "--bundle", bundle, people, "-o", gallery)
+    run(installed / "bin/pv-search", "build", gallery, people, "--bundle", bundle)
     said = run(build / "find_person", bundle, gallery, people / "eve.png").splitlines()
     assert said[0].startswith("1.0000 ") and "eve" in said[0]
     assert len(said) == 3

@@ -7,6 +7,7 @@
 
 #include "digest.h"
 #include "member_name.h"
+#include "text.h"
 
 namespace pv {
 
@@ -149,17 +150,18 @@ Result<Entry> read_record(Bytes data, std::uint64_t place, const std::string& pa
   entry.crc = get(raw + 16, 4);
   entry.size = get(raw + 24, 4);
   entry.start = get(raw + 42, 4);
-  if (const auto reason = bad_name(entry.name); !reason.empty()) {
-    return user_error(path + ": the member name '" + entry.name + "' " + reason +
+  const auto shown = as_ascii(entry.name);
+  if (const auto reason = bad_name(shown); !reason.empty()) {
+    return user_error(path + ": the member name '" + shown + "' " + reason +
                       "; it was not unpacked");
   }
   const std::uint32_t packed = get(raw + 20, 4);
   const bool encrypted = (get(raw + 8, 2) & 1) != 0;
   if (encrypted || get(raw + 10, 2) != 0) {
-    return user_error(path + ": the member '" + entry.name + "' is " +
-                      (encrypted ? "encrypted" : "compressed") + " (" + std::to_string(packed) +
-                      " bytes for " + std::to_string(entry.size) +
-                      "), and was not unpacked; a bundle stores its members as they are; " + kAgain);
+    return user_error(
+        path + ": the member '" + entry.name + "' is " + (encrypted ? "encrypted" : "compressed") +
+        " (" + std::to_string(packed) + " bytes for " + std::to_string(entry.size) +
+        "), and was not unpacked; a bundle stores its members as they are; " + kAgain);
   }
   if (packed == 0xffffffffU || entry.size == 0xffffffffU || entry.start == 0xffffffffU) {
     return user_error(path + ": the member '" + entry.name + "' uses zip64; " + kAgain);
@@ -218,13 +220,13 @@ Result<Directory> read_directory(const File& file, const std::string& path) {
   return found;
 }
 
-Result<std::string> check_member(const File& file, const Entry& entry, Sha256& whole,
-                                 Buffer& block, const std::string& path) {
+Result<std::string> check_member(const File& file, const Entry& entry, Sha256& whole, Buffer& block,
+                                 const std::string& path) {
   Sha256 digest;
   std::uint32_t crc = 0;
   for (std::uint64_t place = entry.data(); place < entry.end();) {
-    const auto wanted = static_cast<std::size_t>(
-        std::min<std::uint64_t>(block.size(), entry.end() - place));
+    const auto wanted =
+        static_cast<std::size_t>(std::min<std::uint64_t>(block.size(), entry.end() - place));
     if (file.read(place, block.data(), wanted) != wanted) return changed(path);
     const Bytes data(block.data(), wanted);
     digest.update(data);

@@ -2,7 +2,10 @@
 #include "json.h"
 
 #include <algorithm>
+#include <cstring>
 #include <set>
+
+#include "text.h"
 
 namespace pv {
 
@@ -42,6 +45,9 @@ Result<Json> parse_json(Bytes data) {
   if (data.size() >= 3 && data[0] == 0xef && data[1] == 0xbb && data[2] == 0xbf) {
     return user_error("the document: this is not JSON (it begins with a byte order mark)");
   }
+  if (!data.empty() && std::memchr(data.data(), 0, data.size())) {
+    return user_error("the document: this is not JSON (it holds a zero byte)");  // ends the parser
+  }
   Watch watch;
   try {
     auto parsed = Json::parse(data.begin(), data.end(), std::ref(watch));
@@ -49,13 +55,13 @@ Result<Json> parse_json(Bytes data) {
     return parsed;
   } catch (const Json::exception& problem) {
     if (!watch.complaint.empty()) return user_error("the document: " + watch.complaint);
-    return user_error(std::string("the document: this is not JSON (") + problem.what() + ")");
+    return user_error("the document: this is not JSON (" + as_ascii(problem.what()) + ")");
   }
 }
 
 Fields::Fields(const Json& value, std::string where) : value_(&value), where_(std::move(where)) {
-  if (!value.is_object()) complain((where_.empty() ? "the document" : where_) +
-                                   ": expected an object");
+  if (!value.is_object())
+    complain((where_.empty() ? "the document" : where_) + ": expected an object");
 }
 
 std::string Fields::place(const char* name) const {

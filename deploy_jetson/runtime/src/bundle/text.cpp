@@ -9,13 +9,13 @@ namespace pv {
 
 namespace {
 
-// Categories Cc, Cf, Cs, Co, Zl, Zp and Zs of Unicode, as far as they are ranges of any use in names.
+// Categories Cc, Cf, Cs, Co, Zl, Zp and Zs of Unicode, as far as they are ranges of any use in
+// names.
 constexpr std::array<std::pair<char32_t, char32_t>, 19> kHidden = {{
-    {0x00, 0x1f},       {0x7f, 0xa0},       {0xad, 0xad},       {0x600, 0x605},
-    {0x61c, 0x61c},     {0x6dd, 0x6dd},     {0x70f, 0x70f},     {0x1680, 0x1680},
-    {0x180e, 0x180e},   {0x2000, 0x200f},   {0x2028, 0x202f},   {0x205f, 0x206f},
-    {0x3000, 0x3000},   {0xd800, 0xf8ff},   {0xfeff, 0xfeff},   {0xfff0, 0xfffb},
-    {0xfffe, 0xffff},   {0x1bca0, 0x1bca3}, {0xe0000, 0x10ffff},
+    {0x00, 0x1f},     {0x7f, 0xa0},     {0xad, 0xad},       {0x600, 0x605},      {0x61c, 0x61c},
+    {0x6dd, 0x6dd},   {0x70f, 0x70f},   {0x1680, 0x1680},   {0x180e, 0x180e},    {0x2000, 0x200f},
+    {0x2028, 0x202f}, {0x205f, 0x206f}, {0x3000, 0x3000},   {0xd800, 0xf8ff},    {0xfeff, 0xfeff},
+    {0xfff0, 0xfffb}, {0xfffe, 0xffff}, {0x1bca0, 0x1bca3}, {0xe0000, 0x10ffff},
 }};
 
 }  // namespace
@@ -43,6 +43,20 @@ bool is_printable(const std::string& text) {
       return range.first <= point && point <= range.second;
     });
   });
+}
+
+std::string as_ascii(const std::string& text) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80) {
+      out += c;
+    } else {
+      out += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
+    }
+  }
+  return out;
 }
 
 bool is_hexadecimal(const std::string& text, std::size_t digits) {

@@ -12,6 +12,9 @@ std::u32string code_points(const std::string& text);
 // direction of writing, no separators but the space, no private or surrogate code points.
 bool is_printable(const std::string& text);
 
+// As Python's backslashreplace: every byte beyond ASCII as \xNN.
+std::string as_ascii(const std::string& text);
+
 bool is_hexadecimal(const std::string& text, std::size_t digits);
 
 }  // namespace pv

@@ -6,8 +6,9 @@
 
 namespace pv {
 
-// `width` is a multiple of 64; query and rows are 64-byte aligned, rows `stride` bytes apart. `sums`
-// holds the sum of each row's values. The products are whole numbers, the same on every processor.
+// `width` is a multiple of 64; query and rows are 64-byte aligned, rows `stride` bytes apart.
+// `sums` holds the sum of each row's values. The products are whole numbers, the same on every
+// processor.
 using DotInt8 = void (*)(const std::int8_t* query, const std::int8_t* rows, std::uint64_t stride,
                          int width, const std::int32_t* sums, int count, std::int32_t* out);
 

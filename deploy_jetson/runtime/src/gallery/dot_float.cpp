@@ -7,8 +7,8 @@ void dot_float(const float* query, const float* rows, std::uint64_t stride, int 
                float* out) {
   constexpr int kLanes = 16;
   for (int row = 0; row < count; ++row) {
-    const auto* values = reinterpret_cast<const float*>(
-        reinterpret_cast<const char*>(rows) + static_cast<std::uint64_t>(row) * stride);
+    const auto* values = reinterpret_cast<const float*>(reinterpret_cast<const char*>(rows) +
+                                                        static_cast<std::uint64_t>(row) * stride);
     float partial[kLanes] = {};
     for (int nth = 0; nth < width; nth += kLanes) {
       for (int lane = 0; lane < kLanes; ++lane) {

@@ -35,8 +35,8 @@ __attribute__((target("avx512f"))) __m128i reduced(const __m512i (&totals)[4]) {
                                          _mm512_unpackhi_epi32(totals[0], totals[1]));
   const __m512i late = _mm512_add_epi32(_mm512_unpacklo_epi32(totals[2], totals[3]),
                                         _mm512_unpackhi_epi32(totals[2], totals[3]));
-  const __m512i all = _mm512_add_epi32(_mm512_unpacklo_epi64(early, late),
-                                       _mm512_unpackhi_epi64(early, late));
+  const __m512i all =
+      _mm512_add_epi32(_mm512_unpacklo_epi64(early, late), _mm512_unpackhi_epi64(early, late));
   const __m256i half =
       _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
   return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
@@ -63,24 +63,26 @@ __attribute__((target("avx512f,avx512bw,avx512vnni"))) void dot_vnni(
   int row = 0;
   for (; row + 4 <= count; row += 4) {
     const std::int8_t* first = rows + static_cast<std::uint64_t>(row) * stride;
-    const __m512i totals[4] = {total_vnni(query, first, width),
-                               total_vnni(query, first + stride, width),
-                               total_vnni(query, first + 2 * stride, width),
-                               total_vnni(query, first + 3 * stride, width)};
+    const __m512i totals[4] = {
+        total_vnni(query, first, width), total_vnni(query, first + stride, width),
+        total_vnni(query, first + 2 * stride, width), total_vnni(query, first + 3 * stride, width)};
     const auto* added = reinterpret_cast<const __m128i*>(sums + row);
     const __m128i taken = _mm_slli_epi32(_mm_loadu_si128(added), 7);
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out + row), _mm_sub_epi32(reduced(totals), taken));
   }
   for (; row < count; ++row) {
     const std::int8_t* values = rows + static_cast<std::uint64_t>(row) * stride;
-    out[row] = _mm512_reduce_add_epi32(total_vnni(query, values, width)) - 128 * sums[row];
+    const int total = _mm512_reduce_add_epi32(total_vnni(query, values, width));
+    // Sums of a file that nobody checked may be anything.
+    const auto taken = 128U * static_cast<std::uint32_t>(sums[row]);
+    out[row] = static_cast<std::int32_t>(static_cast<std::uint32_t>(total) - taken);
   }
 }
 
 // Without VNNI the bytes are widened first: products of unsigned and signed bytes would saturate.
 __attribute__((target("avx2"))) void dot_avx2(const std::int8_t* query, const std::int8_t* rows,
-                                              std::uint64_t stride, int width,
-                                              const std::int32_t*, int count, std::int32_t* out) {
+                                              std::uint64_t stride, int width, const std::int32_t*,
+                                              int count, std::int32_t* out) {
   for (int row = 0; row < count; ++row) {
     const std::int8_t* values = rows + static_cast<std::uint64_t>(row) * stride;
     __m256i total = _mm256_setzero_si256();
@@ -93,7 +95,8 @@ __attribute__((target("avx2"))) void dot_avx2(const std::int8_t* query, const st
     }
     alignas(32) std::int32_t parts[8];
     _mm256_store_si256(reinterpret_cast<__m256i*>(parts), total);
-    out[row] = parts[0] + parts[1] + parts[2] + parts[3] + parts[4] + parts[5] + parts[6] + parts[7];
+    out[row] =
+        parts[0] + parts[1] + parts[2] + parts[3] + parts[4] + parts[5] + parts[6] + parts[7];
   }
 }
 
@@ -117,9 +120,11 @@ const char* name_of(DotInt8 dot) {
 
 namespace {
 
-__attribute__((target("arch=armv8.2-a+dotprod"))) void dot_sdot(
-    const std::int8_t* query, const std::int8_t* rows, std::uint64_t stride, int width,
-    const std::int32_t*, int count, std::int32_t* out) {
+__attribute__((target("arch=armv8.2-a+dotprod"))) void dot_sdot(const std::int8_t* query,
+                                                                const std::int8_t* rows,
+                                                                std::uint64_t stride, int width,
+                                                                const std::int32_t*, int count,
+                                                                std::int32_t* out) {
   for (int row = 0; row < count; ++row) {
     const std::int8_t* values = rows + static_cast<std::uint64_t>(row) * stride;
     int32x4_t even = vdupq_n_s32(0), odd = vdupq_n_s32(0);

@@ -18,8 +18,8 @@ namespace pv {
 
 namespace {
 
-constexpr std::uint64_t kPiece = 1024;   // rows that stay in a core's cache while queries pass
-constexpr std::size_t kTogether = 16;    // queries that pass over a piece
+constexpr std::uint64_t kPiece = 1024;  // rows that stay in a core's cache while queries pass
+constexpr std::size_t kTogether = 16;   // queries that pass over a piece
 
 int cores() { return static_cast<int>(std::max(1U, std::thread::hardware_concurrency())); }
 
@@ -114,7 +114,8 @@ class OpenGallery final : public Gallery {
 
   void pass(std::size_t together, int k, int threads) const {
     const int most = threads > 0 ? threads : workers_.threads();
-    const std::uint64_t most_hits = std::min<std::uint64_t>(static_cast<std::uint64_t>(k), header_.rows);
+    const std::uint64_t most_hits =
+        std::min<std::uint64_t>(static_cast<std::uint64_t>(k), header_.rows);
     for (auto& desk : desks_) {
       for (std::size_t nth = 0; nth < together; ++nth) desk.hits[nth].reset(most_hits);
     }
@@ -178,8 +179,10 @@ Result<std::unique_ptr<Gallery>> Gallery::open(const std::string& path, const st
   auto header = read_header(head, file->size(), path);
   if (!header) return header.error();
   if (!space_id.empty() && header->space_id != space_id) {
-    return user_error(path + " holds vectors of " + header->space_id + ", which cannot be compared "
-                      "with those of " + space_id + "; build a gallery with this model");
+    return user_error(path + " holds vectors of " + header->space_id +
+                      ", which cannot be compared "
+                      "with those of " +
+                      space_id + "; build a gallery with this model");
   }
   Workers workers(cores());
   auto memory = read_gallery(*file, header->size, check, workers, path);

@@ -34,8 +34,8 @@ class Gallery {
  public:
   // Reads the whole file into memory; its digest is checked unless told otherwise. An empty
   // `space_id` takes vectors of any space.
-  static Result<std::unique_ptr<Gallery>> open(const std::string& path,
-                                               const std::string& space_id, bool check = true);
+  static Result<std::unique_ptr<Gallery>> open(const std::string& path, const std::string& space_id,
+                                               bool check = true);
   virtual ~Gallery() = default;
 
   virtual std::uint64_t size() const = 0;

@@ -15,8 +15,8 @@ Result<Aligned> read_gallery(const File& file, std::uint64_t size, bool check, W
                              const std::string& path) {
   auto memory = aligned(static_cast<std::size_t>(size));
   if (!memory) {
-    return environment_error(path + ": there is not enough memory for its " +
-                             std::to_string(size) + " bytes");
+    return environment_error(path + ": there is not enough memory for its " + std::to_string(size) +
+                             " bytes");
   }
   const std::uint64_t end = size - kDigestSize;
   const std::uint64_t blocks = (end + kDigestBlock - 1) / kDigestBlock;
@@ -32,7 +32,8 @@ Result<Aligned> read_gallery(const File& file, std::uint64_t size, bool check, W
   });
   if (!whole) return user_error(path + ": the file changed while it was read; try again");
   if (check && std::memcmp(sha256_raw(digests).data(), memory.get() + end, kDigestSize) != 0) {
-    return user_error(path + ": it is damaged (its digest does not hold); copy it again from its "
+    return user_error(path +
+                      ": it is damaged (its digest does not hold); copy it again from its "
                       "source, or build it again with pv-search build");
   }
   return memory;

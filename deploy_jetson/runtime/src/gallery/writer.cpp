@@ -67,8 +67,8 @@ class Writer final : public GalleryWriter {
  private:
   void fill(const float* vector, double length) {
     if (header_.store == Store::int8) {
-      const auto row = quantise(vector, header_.dimension,
-                                reinterpret_cast<std::int8_t*>(row_.data()));
+      const auto row =
+          quantise(vector, header_.dimension, reinterpret_cast<std::int8_t*>(row_.data()));
       scales_.push_back(row.scale);
       sums_.push_back(row.sum);
       return;
@@ -103,8 +103,8 @@ Result<std::unique_ptr<GalleryWriter>> GalleryWriter::make(const std::string& pa
   if (space_id.empty() || space_id.size() >= kNameSize || encoder_id.size() >= kNameSize) {
     return user_error(path + ": a gallery needs the name of the space of its vectors");
   }
-  auto writer = std::make_unique<Writer>(
-      path, laid_out(store, dimension, 0, 0, space_id, encoder_id));
+  auto writer =
+      std::make_unique<Writer>(path, laid_out(store, dimension, 0, 0, space_id, encoder_id));
   if (!writer->good()) return refused(path, "cannot be written");
   return std::unique_ptr<GalleryWriter>(std::move(writer));
 }
