@@ -22,8 +22,8 @@ class InputFile {
   InputFile& operator=(const InputFile&) = delete;
 
   void put(const std::uint8_t* data, std::size_t size) const {
-    const bool done = ftruncate(handle_, 0) == 0 &&
-                      pwrite(handle_, data, size, 0) == static_cast<ssize_t>(size);
+    const bool done =
+        ftruncate(handle_, 0) == 0 && pwrite(handle_, data, size, 0) == static_cast<ssize_t>(size);
     if (!done) std::abort();
   }
 

@@ -59,8 +59,8 @@ class OpenBundle final : public Bundle {
     auto crops = read(kGoldenCrops);
     if (!crops) return crops.error();
     const auto& size = manifest_.preprocess;
-    const auto shaped = expect(*crops, kGoldenCrops, "|u1",
-                               {kGoldenCount, size.height, size.width, 3});
+    const auto shaped =
+        expect(*crops, kGoldenCrops, "|u1", {kGoldenCount, size.height, size.width, 3});
     if (!shaped) return shaped.error();
     found.crops.assign(crops->begin() + static_cast<std::ptrdiff_t>(*shaped), crops->end());
     auto vectors = embeddings(golden_member(variant), kGoldenCount);
@@ -101,8 +101,8 @@ class OpenBundle final : public Bundle {
     const auto width = static_cast<std::size_t>(manifest_.dimension);
     std::vector<float> values(static_cast<std::size_t>(count) * width);
     std::memcpy(values.data(), data->data() + *place, values.size() * sizeof(float));
-    const bool finite = std::all_of(values.begin(), values.end(),
-                                    [](float value) { return std::isfinite(value); });
+    const bool finite =
+        std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
     bool empty_row = false;
     for (std::size_t row = 0; row < static_cast<std::size_t>(count); ++row) {
       const auto from = values.begin() + static_cast<std::ptrdiff_t>(row * width);

@@ -50,8 +50,7 @@ File::~File() {
 std::size_t File::read(std::uint64_t place, unsigned char* out, std::size_t count) const {
   std::size_t done = 0;
   while (done < count) {
-    const auto got =
-        pread(handle_, out + done, count - done, static_cast<off_t>(place + done));
+    const auto got = pread(handle_, out + done, count - done, static_cast<off_t>(place + done));
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
     done += static_cast<std::size_t>(got);

@@ -50,8 +50,7 @@ std::string read_variant(const Json& value, const std::string& where, FullManife
   Fields fields(value, where);
   Variant variant;
   variant.name = fields.text("name");
-  variant.kind =
-      fields.one_of("kind", {"cpu", "trt-decomposed", "trt-attention", "deepstream"});
+  variant.kind = fields.one_of("kind", {"cpu", "trt-decomposed", "trt-attention", "deepstream"});
   variant.candidate = fields.one_of("candidate", {"int8", "fp16", "int8-attention", "mixed"});
   variant.precision = fields.one_of("precision", {"int8", "fp16", "fp32"});
   variant.opset = static_cast<int>(fields.whole("opset"));
@@ -175,7 +174,8 @@ Result<FullManifest> read_manifest(Bytes data) {
   }
   const auto wanted = spelled(*document);
   if (wanted.size() != data.size() ||
-      !std::equal(data.begin(), data.end(), reinterpret_cast<const unsigned char*>(wanted.data()))) {
+      !std::equal(data.begin(), data.end(),
+                  reinterpret_cast<const unsigned char*>(wanted.data()))) {
     return user_error(first + "it was edited or written by another tool; " + kMend);
   }
   return manifest;

@@ -21,9 +21,9 @@ struct FullManifest : Manifest {
   std::string model_height, model_width;  // as the configuration spells them; empty where absent
   std::string lineage, neck, metric;
   std::string preprocess_digest;
-  std::string calibration;   // empty: none
-  std::string probe_source;  // empty: none
-  std::vector<std::string> recipes;  // of each variant; empty: none
+  std::string calibration;                            // empty: none
+  std::string probe_source;                           // empty: none
+  std::vector<std::string> recipes;                   // of each variant; empty: none
   std::vector<std::vector<std::string>> output_ends;  // of each variant's outputs: the last axis
   std::vector<Member> members;
 

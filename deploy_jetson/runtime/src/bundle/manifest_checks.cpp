@@ -28,9 +28,9 @@ std::string space_id(const FullManifest& manifest) {
 std::string encoder_id(const FullManifest& manifest, const Variant& variant,
                        const std::string& recipe) {
   const Member* member = recipe.empty() ? nullptr : manifest.member(recipe);
-  return identifier("encoder", {manifest.space_id, member ? member->sha256 : "",
-                                manifest.preprocess_digest, variant.kind, variant.candidate,
-                                variant.precision});
+  return identifier("encoder",
+                    {manifest.space_id, member ? member->sha256 : "", manifest.preprocess_digest,
+                     variant.kind, variant.candidate, variant.precision});
 }
 
 std::string in_text(const std::string& where, const std::string& text) {

@@ -55,8 +55,8 @@ std::int64_t ArrayHeader::count() const {
 
 std::vector<unsigned char> npy_header(const std::string& dtype,
                                       const std::vector<std::int64_t>& shape) {
-  std::string text = "{'descr': '" + dtype + "', 'fortran_order': False, 'shape': " +
-                     shape_text(shape) + "}";
+  std::string text =
+      "{'descr': '" + dtype + "', 'fortran_order': False, 'shape': " + shape_text(shape) + "}";
   while ((kFixed + text.size() + 1) % 64 != 0) text += ' ';
   text += '\n';
   std::vector<unsigned char> out(std::begin(kMagic), std::end(kMagic));
@@ -85,8 +85,8 @@ Result<ArrayHeader> read_npy(Bytes data, const std::string& name) {
   found.data = kFixed + length;
   const auto wanted = npy_header(found.dtype, found.shape);
   const std::int64_t width = found.dtype == "<f4" ? 4 : 1;
-  const bool same = wanted.size() == found.data &&
-                    std::equal(wanted.begin(), wanted.end(), data.begin());
+  const bool same =
+      wanted.size() == found.data && std::equal(wanted.begin(), wanted.end(), data.begin());
   if (!same || found.count() > kMostValues ||
       static_cast<std::size_t>(found.count() * width) != data.size() - found.data) {
     return foreign(name);

@@ -20,8 +20,7 @@ namespace {
 constexpr std::size_t kMost = 4096, kKeyBytes = 32, kSignatureBytes = 64;
 constexpr std::int64_t kSchema = 1, kMaxSerial = (1LL << 53) - 1;
 constexpr const char* kDomain = "personvit-bundle-signature-v1\n";
-constexpr const char* kMend =
-    "sign the bundle again, or copy the signature again from its source";
+constexpr const char* kMend = "sign the bundle again, or copy the signature again from its source";
 // SubjectPublicKeyInfo of Ed25519 (RFC 8410): everything but the key itself is always the same.
 constexpr std::array<unsigned char, 12> kInfo = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03,
                                                  0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
@@ -65,9 +64,10 @@ std::string between(const std::string& text, const std::string& before, const st
   const auto rest = text.find_first_not_of(" \t\r\n", to + after.size());
   if (rest != std::string::npos) return "";
   std::string found = text.substr(before.size(), to - before.size());
-  found.erase(std::remove_if(found.begin(), found.end(),
-                             [](char c) { return c == '\n' || c == '\r' || c == ' ' || c == '\t'; }),
-              found.end());
+  found.erase(
+      std::remove_if(found.begin(), found.end(),
+                     [](char c) { return c == '\n' || c == '\r' || c == ' ' || c == '\t'; }),
+      found.end());
   return found;
 }
 
@@ -151,9 +151,8 @@ Result<Signature> read_signature(const std::string& path) {
 bool holds(const Signature& signature, const Raw& key) {
   using Key = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
   using Context = std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)>;
-  const Key parsed(
-      EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, key.data(), key.size()),
-      &EVP_PKEY_free);
+  const Key parsed(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, key.data(), key.size()),
+                   &EVP_PKEY_free);
   const Context context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
   if (!parsed || !context ||
       EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, parsed.get()) != 1) {
