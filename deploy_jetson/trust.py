@@ -5,6 +5,7 @@ HOME/trust/<key id>.pem is a pinned key; HOME/trust/serials.json holds a floor p
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,11 @@ def pin(home: Home, path: Path) -> str:
 def pinned(home: Home) -> tuple[PublicKey, ...]:
     """A key file that cannot be read is an error: a device must not open up by damage."""
     if not home.trust.is_dir():
+        if os.path.lexists(home.trust):
+            raise ConfigError(
+                f"{home.trust} is no folder, or a link to none, so this device takes no bundle: "
+                "its pinned keys may be behind it; bring the folder back, such as by mounting it"
+            )
         return ()
     paths = sorted(path for path in home.trust.iterdir() if path.suffix == ".pem")
     try:

@@ -234,3 +234,11 @@ def test_a_key_of_a_curve_that_nobody_knows_is_not_ours(tmp_path, own_bundle):
     other.chmod(0o600)
     with pytest.raises(ConfigError, match="is not an Ed25519 key"):
         sign(SignOptions(own_bundle, other))
+
+
+def test_keys_that_are_out_of_reach_close_the_device(home, own_bundle, key):
+    pin(home, public(key))
+    home.trust.rename(home.path / "not-mounted")
+    home.trust.symlink_to("elsewhere")
+    with pytest.raises(ConfigError, match="takes no bundle"):
+        require_trusted(home, own_bundle, sha256(own_bundle))
