@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,11 +20,15 @@ from ..core.errors import EnvironmentMismatch
 from .openssh import ConnectionLost, Device
 from .receive import MARK
 
-_BLOCK = 1 << 16
+_BLOCK = 1 << 18
 _LONGEST_LINE = 4096
 _MOST_LINES = 200
 """What a login script may say before the device's answer."""
 _PAUSE_S = 1.0
+PATIENCE_S = 300.0
+"""How long a device may stay silent, or take nothing: another push may be under way there."""
+
+Patience = Callable[[], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
@@ -73,28 +79,56 @@ def _deliver_once(device: Device, goods: Goods, starts: list[int]) -> str:
     words = ["receive", "--digest", goods.digest, "--size", str(goods.size)]
     words += ["--signature-size", str(len(goods.signature))]
     with _talking(device.command(*words)) as (process, to_device, from_device):
-        place = None
+        place, patience = None, partial(_patience, process, device)
         with suppress(BrokenPipeError):  # why, the device or ssh has said; the exit code tells who
             to_device.write(goods.signature)
             to_device.flush()
-            if (there := _answer(from_device, "have")) is not None:
+            with patience():
+                there = _answer(from_device, "have")
+            if there is not None:
                 starts.append(_offset(device, there, goods))
-                _send(goods, starts[-1], to_device)
-                place = _answer(from_device, "stored")
+                _send(goods, starts[-1], to_device, patience)
+                with patience():
+                    place = _answer(from_device, "stored")
             to_device.close()
-        code = process.wait()
+        from_device.close()  # one that goes on talking is not waited for
+        with patience():
+            code = process.wait()
     if code or place is None:
         raise device.refusal("receive", code) if code else _not_understood(device)
     return place
 
 
-def _send(goods: Goods, start: int, to_device: IO[bytes]) -> None:
+@contextmanager
+def _patience(process: subprocess.Popen[bytes], device: Device) -> Iterator[None]:
+    """A device that is there and stays silent is given up."""
+    given_up = threading.Event()
+
+    def give_up() -> None:
+        given_up.set()
+        process.kill()
+
+    timer = threading.Timer(PATIENCE_S, give_up)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+    if given_up.is_set():
+        raise EnvironmentMismatch(
+            f"{device.destination} was silent for {PATIENCE_S:.0f} s; what arrived is kept there, "
+            "so look what keeps it busy and push again"
+        )
+
+
+def _send(goods: Goods, start: int, to_device: IO[bytes], patience: Patience) -> None:
     bar = click.progressbar(length=goods.size, label="sending", file=sys.stderr)
     with bar, goods.bundle.open("rb") as file:
         file.seek(start)
         bar.update(start)
         while block := file.read(_BLOCK):
-            to_device.write(block)
+            with patience():
+                to_device.write(block)
             bar.update(len(block))
     to_device.flush()
 

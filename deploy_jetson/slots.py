@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from . import durable
 NAMES = ("a", "b")
 ENGINE = re.compile(r"engine/[0-9a-f]{8}")
 RECORD = "slot.json"
+PATIENCE_S = 60.0
+"""How long a slot that somebody else works in is waited for."""
 SCHEMA = 1
 MOST_CROPS = 4096
 """In one call of an engine."""
@@ -181,7 +184,22 @@ class Slot:
         self.require_own()
         handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            self._wait_for(handle)
             yield
         finally:
             os.close(handle)
+
+    def _wait_for(self, handle: int) -> None:
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise EnvironmentMismatch(
+                        f"another process has been working in slot {self.name} ({self.path}) for "
+                        f"more than {PATIENCE_S:.0f} s, perhaps building its engine; wait for it, "
+                        "or end it"
+                    ) from None
+            time.sleep(0.05)

@@ -161,6 +161,13 @@ def _refuse_older(home: Home, bundle: Path, signature: Signature) -> None:
 
 
 def _unpin(home: Home, options: TrustOptions) -> str:
+    """Locked: two at once could each leave the other's key, and then none."""
+    home.prepare()
+    with home.locked("trust"):
+        return _unpin_alone(home, options)
+
+
+def _unpin_alone(home: Home, options: TrustOptions) -> str:
     named = str(options.key)
     wanted = PublicKey.from_pem(Path(named)).id if Path(named).is_file() else named
     keys = [key.id for key in pinned(home)]
