@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 SEEDS = ROOT / "deploy_jetson/runtime/fuzz"
 FUZZERS = ("bundle", "json", "signature", "gallery", "image")
-SHORT_SECONDS, LONG_RUNS = 10, 1_000_000
+SHORT_SECONDS, LONG_RUNS = 8, 1_000_000
 LONGEST_INPUT = 8192
 NEEDED = {
     "fuzz": (("clang++",), "clang"),

@@ -30,6 +30,12 @@ struct Watch {
   }
 };
 
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
 const Json& nothing() {
   static const Json none;
   return none;
@@ -73,7 +79,7 @@ const Json& Fields::field(const char* name) {
   if (!value_->is_object()) return nothing();
   const auto found = value_->find(name);
   if (found != value_->end()) return *found;
-  complain((where_.empty() ? "the document" : where_) + ": lacks " + name);
+  missing_.emplace_back(name);
   return nothing();
 }
 
@@ -148,14 +154,22 @@ void Fields::each(const char* name,
   }
 }
 
+// In Python's order: what should not be there, what should, and only then the values.
 std::string Fields::complaint() {
-  if (!complaint_.empty()) return complaint_;
+  std::sort(known_.begin(), known_.end());
+  std::vector<std::string> unknown;
   for (const auto& [name, unused] : value_->items()) {
-    if (std::find(known_.begin(), known_.end(), name) == known_.end()) {
-      return (where_.empty() ? "the document" : where_) + ": unknown " + name;
+    if (value_->is_object() && !std::binary_search(known_.begin(), known_.end(), name)) {
+      unknown.push_back(name);
     }
   }
-  return "";
+  const std::string place = where_.empty() ? "the document" : where_;
+  if (!unknown.empty()) {
+    known_.erase(std::unique(known_.begin(), known_.end()), known_.end());
+    return place + ": unknown " + joined(unknown) + "; known are " + joined(known_);
+  }
+  return value_->is_object() && !missing_.empty() ? place + ": lacks " + joined(missing_)
+                                                  : complaint_;
 }
 
 }  // namespace pv

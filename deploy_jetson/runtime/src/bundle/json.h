@@ -4,6 +4,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "../result.h"
 #include "../span.h"
@@ -38,7 +39,8 @@ class Fields {
   void each(const char* name, const std::function<std::string(const Json&, std::string)>& read);
 
   void complain(const std::string& what);
-  // The first complaint, or one about a field nobody asked for, or nothing.
+  // About fields nobody asked for, else about those that lack, else the first complaint, or
+  // nothing.
   std::string complaint();
 
  private:
@@ -48,7 +50,7 @@ class Fields {
   const Json* value_;
   std::string where_;
   std::string complaint_;
-  std::vector<std::string> known_;
+  std::vector<std::string> known_, missing_;
 };
 
 }  // namespace pv
