@@ -22,6 +22,7 @@ struct Plan {
   std::string bundle;
   std::vector<std::string> images;
   std::vector<int> batches;  // the largest first
+  EngineOptions engine;
   int rounds = 0, threads = 0;
 };
 
@@ -51,12 +52,15 @@ Result<Plan> plan_of(const Arguments& given) {
   plan.bundle = given.words().front();
   const auto rounds = given.whole("--rounds", 40, 1, kMostRounds);
   if (!rounds) return rounds.error();
+  auto engine = engine_options(given);
+  if (!engine) return engine.error();
   const auto threads = decode_threads(given);
   if (!threads) return threads.error();
   auto batches = batches_asked(given);
   if (!batches) return batches.error();
   auto images = images_in({given.words().begin() + 1, given.words().end()});
   if (!images) return images.error();
+  plan.engine = *std::move(engine);
   plan.rounds = *rounds;
   plan.threads = *threads;
   plan.batches = *std::move(batches);
@@ -132,7 +136,9 @@ Status measure(const Plan& plan, int batch, const Arguments& given, const StopSi
                Measured& measured) {
   const bool is_first = measured.latency.timings.empty();
   const double began = since_start_ms();
-  const auto model = open_model(plan.bundle, given, batch);
+  auto options = plan.engine;
+  options.batch = batch;
+  const auto model = open_model(plan.bundle, given, options);
   if (!model) return model.error();
   Work work(*model->engine, plan, batch);
   if (is_first) measured.open_ms = since_start_ms() - began;

@@ -31,7 +31,7 @@ Result<std::shared_ptr<const Bundle>> open_bundle(const std::string& path, const
   return Bundle::open(path, trust);
 }
 
-Result<Model> open_model(const std::string& path, const Arguments& given, int overruling) {
+Result<EngineOptions> engine_options(const Arguments& given) {
   EngineOptions options;
   options.backend = given.text("--backend", "auto");
   options.variant = given.text("--variant");
@@ -42,8 +42,13 @@ Result<Model> open_model(const std::string& path, const Arguments& given, int ov
   if (!batch) return batch.error();
   const auto threads = given.whole("--threads", 0, 1, kMostThreads);
   if (!threads) return threads.error();
-  options.batch = overruling > 0 ? overruling : *batch;
+  options.batch = *batch;
   options.threads = *threads;
+  return options;
+}
+
+Result<Model> open_model(const std::string& path, const Arguments& given,
+                         const EngineOptions& options) {
   auto bundle = open_bundle(path, given);
   if (!bundle) return bundle.error();
   auto engine = Engine::open(*bundle, options);

@@ -21,8 +21,10 @@ struct Model {
 };
 
 Result<std::shared_ptr<const Bundle>> open_bundle(const std::string& path, const Arguments& given);
-// `batch` overrules what was given where it is not 0.
-Result<Model> open_model(const std::string& path, const Arguments& given, int batch = 0);
+// Read first, so that a mistake is told before anything long begins.
+Result<EngineOptions> engine_options(const Arguments& given);
+Result<Model> open_model(const std::string& path, const Arguments& given,
+                         const EngineOptions& options);
 
 // Threads that decode ahead of the engine.
 Result<int> decode_threads(const Arguments& given);

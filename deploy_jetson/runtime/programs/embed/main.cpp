@@ -39,6 +39,8 @@ Result<std::unique_ptr<Sink>> make_sink(const Arguments& given) {
 Status embed(const Arguments& given) {
   if (given.words().size() < 2) return given.refusal("name a bundle, and images or folders");
   const std::vector<std::string> places(given.words().begin() + 1, given.words().end());
+  const auto options = engine_options(given);
+  if (!options) return options.error();
   const auto threads = decode_threads(given);
   if (!threads) return threads.error();
   auto sink = make_sink(given);
@@ -46,7 +48,7 @@ Status embed(const Arguments& given) {
   const auto paths = images_in(places);
   if (!paths) return paths.error();
   const StopSignals stop;
-  const auto model = open_model(given.words().front(), given);
+  const auto model = open_model(given.words().front(), given, *options);
   if (!model) return model.error();
   if (auto begun = (*sink)->begin(*model, *paths); !begun) return begun;
   std::vector<BadImage> bad;

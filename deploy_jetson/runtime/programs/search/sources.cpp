@@ -10,12 +10,14 @@ namespace {
 
 Result<Vectors> embedded(const Arguments& given, const std::vector<std::string>& places,
                          std::vector<BadImage>& bad) {
+  const auto options = engine_options(given);
+  if (!options) return options.error();
   const auto threads = decode_threads(given);
   if (!threads) return threads.error();
   const auto paths = images_in(places);
   if (!paths) return paths.error();
   const StopSignals stop;
-  const auto model = open_model(given.text("--bundle"), given);
+  const auto model = open_model(given.text("--bundle"), given, *options);
   if (!model) return model.error();
   const auto& info = model->engine->info();
   Vectors made;
