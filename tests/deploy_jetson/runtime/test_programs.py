@@ -250,8 +250,9 @@ def test_a_gallery_of_vectors_has_labels_of_a_file_and_strangers(native, tmp_pat
         (tmp_path / f"{name}.npy.json").write_text(json.dumps(facts))
     (tmp_path / "names.txt").write_text("\n".join(names))
     gallery = tmp_path / "g.pvg"
-    words = ("build", gallery, "--from", tmp_path / "rows.npy", "--labels", tmp_path / "names.txt")
-    assert native("pv-search", *words).code == 0
+    words = ("build", gallery, "--from", tmp_path / "rows.npy", "--store", "float32")
+    labels = ("--labels", tmp_path / "names.txt")
+    assert native("pv-search", *words, *labels).code == 0
     query = ("pv-search", "query", gallery, "--from", tmp_path / "query.npy")
     found = native(*query, "--bundle", TINY, "--far", "0.001", "-k", 2)
     assert found.out == "0\n 0.9950  ada\n1: unknown\n"
