@@ -230,7 +230,8 @@ def _what_is_wrong_with_the_end(file: BinaryIO, tail: bytes) -> str:
     file.seek(0)
     if file.read(4) != _LOCAL_MARK:
         return "this is not a bundle (it does not begin as one)"
-    if (found := tail.rfind(_END_MARK)) >= 0:
+    found = tail.rfind(_END_MARK)
+    if found >= 0 and len(tail) - found >= _END.size:
         return f"{len(tail) - found - _END.size} bytes too many (or a comment) follow its end"
     return "the file is cut off before its end"
 

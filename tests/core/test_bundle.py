@@ -86,6 +86,14 @@ def test_every_truncation_and_every_addition_is_found(tiny_bundle, tmp_path) -> 
             verify(damaged)
 
 
+@pytest.mark.parametrize("missing", [1, 6, 21])
+def test_a_file_that_ends_in_its_last_record_is_cut_off(tiny_bundle, missing) -> None:
+    data = tiny_bundle.path.read_bytes()
+    tiny_bundle.path.write_bytes(data[:-missing])
+    with pytest.raises(BundleError, match="the file is cut off before its end"):
+        verify(tiny_bundle.path)
+
+
 def test_a_comment_is_refused(tiny_bundle) -> None:
     with zipfile.ZipFile(tiny_bundle.path, "a") as archive:
         archive.comment = b"hello"
