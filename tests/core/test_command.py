@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
-import os
-import signal
-import time
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -133,22 +132,38 @@ def test_every_kind_of_failure_has_its_exit_code(problem, code, traceback, capsy
     assert ("Traceback" in capsys.readouterr().err) == traceback
 
 
-def test_sigterm_ends_a_command_as_an_interrupt_does(capsys) -> None:
-    cleaned: list[bool] = []
+TERMINATED = """
+import dataclasses, os, signal, time
+from personvit.core.command import CommandGroup
 
-    def body(options: Options) -> Echo:
-        try:
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(9)
-        finally:
-            cleaned.append(True)
-        return Echo(options)
+@dataclasses.dataclass(frozen=True)
+class Options:
+    '''Wait to be ended.
 
-    before = signal.getsignal(signal.SIGTERM)
-    assert group_that(body).run(["do", "here"]) == 130
-    assert cleaned == [True]
-    assert signal.getsignal(signal.SIGTERM) is before
-    assert "interrupted" in capsys.readouterr().err
+    Example: test wait
+    '''
+
+group = CommandGroup("test", "A group.")
+
+@group.command("wait", Options)
+def wait(options):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(9)
+    finally:
+        print("cleaned", flush=True)
+
+before = signal.getsignal(signal.SIGTERM)
+code = group.run(["wait"])
+print(code, signal.getsignal(signal.SIGTERM) is before)
+"""
+
+
+def test_sigterm_ends_a_command_as_an_interrupt_does() -> None:
+    """In a process of its own: a signal is for all of a process."""
+    done = subprocess.run([sys.executable, "-c", TERMINATED], capture_output=True, text=True)
+    assert done.stdout == "cleaned\n130 True\n", done.stderr
+    assert "interrupted" in done.stderr
 
 
 def test_a_refusal_of_the_system_says_how_to_mend_it(capsys) -> None:
