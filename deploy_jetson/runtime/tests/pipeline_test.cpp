@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "allocations.h"
+#include "pipeline/line.h"
 
 using namespace std::chrono_literals;
 using pv::Answer;
@@ -248,6 +249,21 @@ TEST_CASE("the oldest of the same stream gives way, and is answered in its turn"
     CHECK(got.answer.code == expected[tag]);
   }
   CHECK(pipeline->counts().dropped == 1);
+}
+
+TEST_CASE("crops that give way and are fetched before the worker looks are never taken") {
+  constexpr int kQueue = 1;
+  constexpr int kTurns = 10;  // more than there are places, so that they are used again
+  pv::Line line(kQueue, 1, kBytes, kDimension);
+  line.filled(line.add(0, 0));
+  for (std::uint64_t tag = 1; tag < kTurns; ++tag) {
+    REQUIRE(line.drop_oldest(0));
+    line.pop();
+    line.filled(line.add(0, tag));
+  }
+  CHECK(line.ready(4) == 1);
+  CHECK(line.place(line.take(pv::Clock::now())).answer.tag == kTurns - 1);
+  CHECK(line.all_taken());
 }
 
 TEST_CASE("a reader who stops does not make memory grow") {

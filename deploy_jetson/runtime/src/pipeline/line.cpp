@@ -73,4 +73,10 @@ void Line::finish(std::uint64_t number, Code code, double run_ms) {
   found.state = State::done;
 }
 
+void Line::pop() {
+  ++first_;
+  // One that gave way may be fetched before the worker looks; its place is used again from now on.
+  if (taken_ < first_) taken_ = first_;
+}
+
 }  // namespace pv

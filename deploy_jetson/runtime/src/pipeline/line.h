@@ -53,7 +53,7 @@ class Line {
   // Its crop was copied away.
   void release(std::uint64_t number);
   void finish(std::uint64_t number, Code code, double run_ms);
-  void pop() { ++first_; }
+  void pop();
   // The next that can be fetched.
   std::uint64_t front() const { return first_; }
 
