@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from itertools import count
+from typing import Any
 
 import torch
 from timm.layers.patch_embed import PatchEmbed
 from timm.models import named_apply
-from timm.models.vision_transformer import VisionTransformer, init_weights_vit_timm
+from timm.models.vision_transformer import Block, VisionTransformer, init_weights_vit_timm
 from torch import Tensor, nn
 
 from ..errors import ConfigError
 from .config import ModelConfig
+from .narrowing_block import NarrowingBlock
 from .stem import ConvStem
 
 PARTS = (1, 2, 3)
@@ -38,6 +42,7 @@ class Backbone(VisionTransformer):
             weight_init="skip",
             embed_layer=ConvStem if config.stem == "ics" else PatchEmbed,
             norm_layer=partial(nn.LayerNorm, eps=1e-6),
+            block_fn=_block_maker(config),  # type: ignore[arg-type]
         )
         self.tokens = config.tokens
         self.camera_weight = config.camera_weight
@@ -63,7 +68,7 @@ class Backbone(VisionTransformer):
                 nn.init.trunc_normal_(parameter, std=0.02)
 
     def forward(self, x: Tensor, cameras: Tensor | None = None) -> Tensor:  # type: ignore[override]
-        """All tokens after the last norm."""
+        """All tokens after the last norm, or those that the token schedule kept."""
         x = self._pos_embed(self.patch_embed(x))
         if self.sie_embed is not None:
             if cameras is None:
@@ -88,6 +93,19 @@ class Backbone(VisionTransformer):
         ]
         first = torch.cat(leading, dim=1).expand(x.shape[0], -1, -1)
         return torch.cat([first, x + self.get_parameter("pos_embed")], dim=1)
+
+
+def _block_maker(config: ModelConfig) -> Callable[..., Block]:
+    """Makes the blocks in turn; those that the token schedule names drop patches at their end."""
+    stay, places = dict(config.token_schedule), count(1)
+
+    def make(**settings: Any) -> Block:
+        place = next(places)
+        if place in stay:
+            return NarrowingBlock(stay[place], config.leading_tokens, **settings)
+        return Block(**settings)
+
+    return make
 
 
 def _row(width: int, tokens: int = 1) -> nn.Parameter:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from ..errors import ConfigError
+from .token_schedule import TokenSchedule, as_schedule, check_schedule, tokens_by_block
 
 Tokens = Literal["cls", "pass", "mean", "cls-drop-patch"]
 """cls: one class token; pass: a class and three part tokens; mean: no class token, mean of patches
@@ -36,6 +37,11 @@ class ModelConfig:
     cameras: int = 0
     camera_weight: float = 3.0
     drop_path: float = 0.0
+    token_schedule: TokenSchedule = ()
+    """(4, 96), (8, 64): after four blocks the 96 patches stay that the class token attends to."""
+    projection: int = 0
+    """Above 0: an affine map from the chosen side of the neck to so many values, which makes the
+    embedding one of another model's space (docs/distill.md)."""
 
     def __post_init__(self) -> None:
         if self.height_px % self.patch or self.width_px % self.patch:
@@ -53,6 +59,11 @@ class ModelConfig:
             raise ConfigError("branch_norm needs one neck per token; choose neck='multi'")
         if self.stem == "ics" and self.patch % 2:
             raise ConfigError(f"the convolutional stem halves the patch of {self.patch} first")
+        object.__setattr__(self, "token_schedule", as_schedule(self.token_schedule))
+        patches = self.tokens_in_blocks - self.leading_tokens
+        check_schedule(self.token_schedule, self.tokens, self.depth, patches)
+        if self.projection < 0:
+            raise ConfigError(f"projection is a number of values or 0, not {self.projection}")
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -60,17 +71,37 @@ class ModelConfig:
 
     @property
     def tokens_in_blocks(self) -> int:
-        """How many tokens one image becomes."""
+        """How many tokens one image becomes: those of the first block."""
         rows, columns = self.grid
-        return rows * columns + {"cls": 1, "pass": 4, "mean": 0, "cls-drop-patch": 0}[self.tokens]
+        dropped = 1 if self.tokens == "cls-drop-patch" else 0
+        return rows * columns - dropped + self.leading_tokens
+
+    @property
+    def leading_tokens(self) -> int:
+        """The class token and the part tokens, which come before the patches."""
+        return {"cls": 1, "pass": 4, "mean": 0, "cls-drop-patch": 1}[self.tokens]
+
+    @property
+    def tokens_by_block(self) -> tuple[int, ...]:
+        """How many tokens go into each block."""
+        return tokens_by_block(
+            self.token_schedule, self.tokens_in_blocks, self.leading_tokens, self.depth
+        )
 
     @property
     def embedding(self) -> int:
         """The number of values in one embedding."""
+        return self.projection or self.features
+
+    @property
+    def features(self) -> int:
+        """The number of values on either side of the neck."""
         return self.width * (2 if self.tokens == "pass" and self.fusion == "cat" else 1)
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        values = asdict(self)
+        # As JSON gives it back, so that a stored configuration equals the one it was made of.
+        return {**values, "token_schedule": [list(row) for row in self.token_schedule]}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ModelConfig:

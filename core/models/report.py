@@ -87,6 +87,13 @@ def _summary(config: ModelConfig) -> str:
     return (
         f"width {config.width}, {config.depth} blocks, {config.heads} heads, "
         f"{config.height_px}x{config.width_px} pixels in {rows}x{columns} patches, "
-        f"stem {config.stem}, tokens {config.tokens}, neck {config.neck}, "
+        f"stem {config.stem}, tokens {config.tokens}{_steps(config)}, neck {config.neck}, "
         f"embedding {config.embedding} {config.neck_feature} the neck, {config.classes} classes"
+    )
+
+
+def _steps(config: ModelConfig) -> str:
+    """What a token schedule leaves, such as `, 96 patches after 4 blocks`."""
+    return "".join(
+        f", {stay} patches after {blocks} blocks" for blocks, stay in config.token_schedule
     )

@@ -25,6 +25,10 @@ def to_upstream(model: ReidVit) -> OrderedDict[str, Tensor]:
         raise CheckpointError(
             f"no published code has tokens {config.tokens!r}; export the model to ONNX instead"
         )
+    if config.token_schedule:
+        raise CheckpointError(
+            "no published code drops tokens on the way; export the model to ONNX instead"
+        )
     if config.tokens == "pass" and config.cameras:
         raise CheckpointError("the published PASS code cannot run with camera embeddings")
     if config.classes and config.neck == "none":

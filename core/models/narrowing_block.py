@@ -1,0 +1,71 @@
+"""A block that goes on with the patches its class token attends to (docs/token-schedule.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from timm.models.vision_transformer import Block
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+
+class NarrowingBlock(Block):
+    """timm's block, key for key; of its output `leading` tokens and `keep` patches stay.
+
+    `kept` holds, after a forward pass, which of the patches it was given stayed.
+    """
+
+    def __init__(self, keep: int, leading: int, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.keep, self.leading = keep, leading
+        self.kept: Tensor | None = None
+
+    def forward(
+        self, x: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False
+    ) -> Tensor:
+        # Spelled out: timm's attention keeps its queries and keys to itself.
+        query, key, value = self._heads(self.attn.qkv(self.norm1(x)))
+        mixed = scaled_dot_product_attention(query, key, value)
+        x = x + self.drop_path1(self.attn.proj(mixed.transpose(1, 2).flatten(2)))
+        x = x + self.drop_path2(self.mlp(self.norm2(x)))
+        self.kept = strongest(foreground(query, key, self.leading), self.keep)
+        return torch.cat([x[:, : self.leading], chosen(x[:, self.leading :], self.kept)], dim=1)
+
+    def _heads(self, joint: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """[batch, heads, tokens, head] each."""
+        parts = joint.unflatten(-1, (3, self.attn.num_heads, self.attn.head_dim))
+        query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
+        return query, key, value
+
+
+@torch.no_grad()
+def foreground(query: Tensor, key: Tensor, leading: int) -> Tensor:
+    """[batch, patches]: the class token's attention to each patch, mean over heads.
+
+    Not differentiated: what is kept follows from what the class token learns to look at.
+    """
+    # A product element by element stays in float32 under autocast; half precision makes ties.
+    scores = (query[:, :, :1].float() * key.float()).sum(-1) * query.shape[-1] ** -0.5
+    return scores.softmax(-1).mean(1)[:, leading:]
+
+
+def strongest(scores: Tensor, keep: int) -> Tensor:
+    """The places of the largest scores, largest first; of equal ones the first in the grid."""
+    return scores.sort(dim=1, descending=True, stable=True).indices[:, :keep]
+
+
+def chosen(patches: Tensor, places: Tensor) -> Tensor:
+    return patches.gather(1, places.unsqueeze(-1).expand(-1, -1, patches.shape[-1]))
+
+
+def kept_patches(blocks: nn.Module) -> Tensor | None:
+    """[batch, patches]: the places in the first grid of the patches that the last pass ended with.
+
+    None where no block narrows. In the order of the tokens after the last block.
+    """
+    places: Tensor | None = None
+    for block in blocks.children():
+        if isinstance(block, NarrowingBlock) and block.kept is not None:
+            places = block.kept if places is None else places.gather(1, block.kept)
+    return places
