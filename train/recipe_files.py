@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, Generic, TypeVar
 
 import tomllib
 from pydantic import BaseModel, ValidationError
@@ -20,39 +22,63 @@ BASE_KEY = "base"
 Table = dict[str, Any]
 
 
-def recipe_names() -> tuple[str, ...]:
-    """The recipes that travel with the package."""
-    files = resources.files(recipes).iterdir()
-    return tuple(sorted(file.name[:-5] for file in files if file.name.endswith(".toml")))
+R = TypeVar("R", bound=BaseModel)
 
 
-def load_recipe(name_or_file: str, changes: Sequence[str] = ()) -> Recipe:
-    """A named recipe or a TOML file, with `section.key=value` changes on top."""
-    table = _table(name_or_file, seen=())
-    for change in changes:
-        _apply(table, change)
-    return validated(table, name_or_file)
+@dataclass(frozen=True)
+class Shelf(Generic[R]):
+    """Recipes of one kind: their class, and the package whose TOML files travel with ours."""
+
+    kind: type[R]
+    package: ModuleType
+
+    def names(self) -> tuple[str, ...]:
+        files = resources.files(self.package).iterdir()
+        return tuple(sorted(file.name[:-5] for file in files if file.name.endswith(".toml")))
+
+    def load(self, name_or_file: str, changes: Sequence[str] = ()) -> R:
+        """A named recipe or a TOML file, with `section.key=value` changes on top."""
+        table = self._table(name_or_file, seen=())
+        for change in changes:
+            _apply(table, change)
+        return self.validated(table, name_or_file)
+
+    def validated(self, table: Mapping[str, Any], where: str) -> R:
+        """Turn plain values into a recipe, or say in one line each what is wrong with them."""
+        try:
+            return self.kind.model_validate(dict(table))
+        except ValidationError as problem:
+            lines = [_sentence(error, self.kind) for error in problem.errors()]
+            raise ConfigError(f"recipe {where}: " + "; ".join(lines)) from None
+
+    def _table(self, name_or_file: str, seen: tuple[str, ...]) -> Table:
+        if name_or_file in seen:
+            raise ConfigError(f"recipe {name_or_file} is based on itself: {' -> '.join(seen)}")
+        table = _parse(self._read(name_or_file), name_or_file)
+        base = table.pop(BASE_KEY, None)
+        if base is None:
+            return table
+        if not isinstance(base, str):
+            raise ConfigError(f"recipe {name_or_file}: {BASE_KEY} is the name of another recipe")
+        below = self._table(_relative(base, name_or_file), (*seen, name_or_file))
+        return _merged(below, table)
+
+    def _read(self, name_or_file: str) -> str:
+        if name_or_file.endswith(".toml") or "/" in name_or_file:
+            return _read_file(Path(name_or_file))
+        if name_or_file not in self.names():
+            known = ", ".join(self.names())
+            hint = _closest(name_or_file, self.names())
+            raise ConfigError(
+                f"no recipe is named {name_or_file!r}{hint}; "
+                f"there are {known}, or give a .toml file"
+            )
+        return (resources.files(self.package) / f"{name_or_file}.toml").read_text(encoding="utf-8")
 
 
-def validated(table: Mapping[str, Any], where: str) -> Recipe:
-    """Turn plain values into a recipe, or say in one line each what is wrong with them."""
-    try:
-        return Recipe.model_validate(dict(table))
-    except ValidationError as problem:
-        lines = [_sentence(error) for error in problem.errors()]
-        raise ConfigError(f"recipe {where}: " + "; ".join(lines)) from None
-
-
-def _table(name_or_file: str, seen: tuple[str, ...]) -> Table:
-    if name_or_file in seen:
-        raise ConfigError(f"recipe {name_or_file} is based on itself: {' -> '.join(seen)}")
-    table = _parse(_read(name_or_file), name_or_file)
-    base = table.pop(BASE_KEY, None)
-    if base is None:
-        return table
-    if not isinstance(base, str):
-        raise ConfigError(f"recipe {name_or_file}: {BASE_KEY} is the name of another recipe")
-    return _merged(_table(_relative(base, name_or_file), (*seen, name_or_file)), table)
+FINETUNING = Shelf(Recipe, recipes)
+recipe_names = FINETUNING.names
+load_recipe = FINETUNING.load
 
 
 def _relative(base: str, child: str) -> str:
@@ -60,22 +86,13 @@ def _relative(base: str, child: str) -> str:
     return str(beside) if base.endswith(".toml") and not Path(base).is_absolute() else base
 
 
-def _read(name_or_file: str) -> str:
-    if name_or_file.endswith(".toml") or "/" in name_or_file:
-        path = Path(name_or_file)
-        if not path.is_file():
-            raise ConfigError(f"there is no recipe file {path}")
-        try:
-            return path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            raise ConfigError(f"recipe {path} is not a text file") from None
-    if name_or_file not in recipe_names():
-        known = ", ".join(recipe_names())
-        hint = _closest(name_or_file, recipe_names())
-        raise ConfigError(
-            f"no recipe is named {name_or_file!r}{hint}; there are {known}, or give a .toml file"
-        )
-    return (resources.files(recipes) / f"{name_or_file}.toml").read_text(encoding="utf-8")
+def _read_file(path: Path) -> str:
+    if not path.is_file():
+        raise ConfigError(f"there is no recipe file {path}")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ConfigError(f"recipe {path} is not a text file") from None
 
 
 def _parse(text: str, where: str) -> Table:
@@ -121,14 +138,14 @@ def _value(text: str) -> object:
         return text
 
 
-def _sentence(error: ErrorDetails) -> str:
+def _sentence(error: ErrorDetails, kind: type[BaseModel]) -> str:
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        return f"unknown key {place}{_closest(place, _known_keys(Recipe))}"
+        return f"unknown key {place}{_closest(place, _known_keys(kind))}"
     message = str(error["msg"]).removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     given = "" if isinstance(error["input"], dict | BaseModel) else f", not {error['input']!r}"
-    return f"{place}: {message}{given}"
+    return f"{place}: {message}{given}" if place else message
 
 
 def _known_keys(model: type[BaseModel], prefix: str = "") -> list[str]:

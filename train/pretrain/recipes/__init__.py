@@ -1,0 +1,1 @@
+"""Pre-training recipe files, as data."""
