@@ -30,7 +30,7 @@ def pixels_to_embedding(model: ReidVit, dtype: torch.dtype) -> torch.nn.Module:
             mean: Any = self.mean
             pixels = crops.permute(0, 3, 1, 2).to(mean.dtype)
             features = self.model((pixels - mean) / self.spread)
-            chosen = features.after if config.neck_feature == "after" else features.before
+            chosen = model.chosen(features)
             return torch.nn.functional.normalize(chosen.float(), dim=1)
 
     return PixelsToEmbedding()

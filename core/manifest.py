@@ -118,7 +118,10 @@ class Manifest:
         """Names what produced a vector: model, recipe, preprocessing and class of runtime."""
         recipe = self.digest_of(variant.recipe) if variant.recipe else ""
         runtime = [variant.kind, variant.candidate, variant.precision]
-        return _identifier("encoder", [self.space.id, recipe, self.preprocess.digest(), *runtime])
+        # A space names its own model, but not the student that projects into it.
+        student = [self.digest_of(variant.member)] if self.model.config.get("projection") else []
+        facts = [self.space.id, recipe, self.preprocess.digest(), *runtime, *student]
+        return _identifier("encoder", facts)
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,13 @@ NEEDED = ("torch", "timm", "torchvision", "safetensors")
 class TorchEngine(BaseEngine):
     """fp32 is full precision (no TF32); fp16 and bf16 are autocast, with norms in fp32."""
 
-    def __init__(self, model: ReidVit, preprocess: Preprocess, options: EngineOptions) -> None:
+    def __init__(
+        self,
+        model: ReidVit,
+        preprocess: Preprocess,
+        options: EngineOptions,
+        provenance: Mapping[str, str] | None = None,
+    ) -> None:
         import torch
 
         self._device = _device(options.device)
@@ -42,7 +49,7 @@ class TorchEngine(BaseEngine):
         self.preprocess = preprocess
         self.batch = options.batch
         self.inputs = _inputs(model, preprocess)
-        self.outputs = (_embedding(model),)
+        self.outputs = (_embedding(model, provenance),)
         self._model = model.to(self._device).eval()
         self._turn = Lock()
 
@@ -81,8 +88,7 @@ class TorchEngine(BaseEngine):
             torch.autocast(self._device.type, dtype=half, enabled=half is not None),
         ):
             features = self._model(self._normalised(feeds["images"]), where)
-            after = self._model.config.neck_feature == "after"
-            chosen = (features.after if after else features.before).float()
+            chosen = self._model.chosen(features).float()
             embedding = torch.nn.functional.normalize(chosen, dim=1)
         return {"embedding": embedding.cpu().numpy()}
 
@@ -104,7 +110,7 @@ def _open(source: str, options: EngineOptions) -> TorchEngine:
     from ..core.models.weights import load_weights
 
     loaded = load_weights(source)
-    return TorchEngine(loaded.model, loaded.preprocess, options)
+    return TorchEngine(loaded.model, loaded.preprocess, options, loaded.provenance)
 
 
 def _usable() -> tuple[bool, str]:
@@ -139,11 +145,11 @@ def _inputs(model: ReidVit, preprocess: Preprocess) -> tuple[TensorSpec, ...]:
     return images, TensorSpec("cameras", "int64", (None,), "camera")
 
 
-def _embedding(model: ReidVit) -> TensorSpec:
+def _embedding(model: ReidVit, provenance: Mapping[str, str] | None) -> TensorSpec:
     from ..core.models.lineage import space_of
 
     config = model.config
-    space = space_of(model, config.neck_feature)
+    space = space_of(model, config.neck_feature, provenance)
     return TensorSpec("embedding", "float32", (None, config.embedding), "embedding", space)
 
 

@@ -19,7 +19,6 @@ from ..core.manifest import (
     Candidate,
     Manifest,
     Model,
-    Space,
     TensorSpec,
     Variant,
 )
@@ -111,7 +110,7 @@ def _manifest(
         name=source.name,
         model=Model(source.name, config.to_dict()),
         preprocess=source.preprocess,
-        space=Space(source.lineage, config.neck_feature, config.embedding),
+        space=source.space,
         variants=tuple(_variants(source, kept)),
         golden_source=options.golden,
         probe_source=None if carried.probe is None else options.probe_crops,

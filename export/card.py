@@ -33,12 +33,22 @@ def _what(source: Source) -> str:
     config, pixels = source.model.config, source.preprocess
     return (
         "A person re-identification transformer: it turns a crop of one person into a vector of "
-        f"{config.embedding} values of length 1, and vectors of one person lie close.\n\n"
+        f"{config.embedding} values of length 1, and vectors of one person lie close."
+        f"{_shared(source)}\n\n"
         f"- {config.depth} blocks of width {config.width}, {config.height_px}x{config.width_px} "
         f"pixels, embedding {config.neck_feature} the neck\n"
         f"- input: RGB crops as uint8, resized with {pixels.filter}"
         f"{' and antialiasing' if pixels.antialias else ''}; normalising is inside the graph\n"
         f"- weights {source.lineage[:16]}, written by PersonViT-Edge {__version__}"
+    )
+
+
+def _shared(source: Source) -> str:
+    if source.space.lineage == source.lineage:
+        return ""
+    return (
+        " It was taught to answer in the space of the weights "
+        f"{source.space.lineage[:16]}, so its queries may search that model's gallery."
     )
 
 

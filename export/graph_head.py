@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.errors import ConfigError
-from .graph_weights import Floats, Norm, norm_of
+from .graph_weights import Floats, Norm, array, norm_of
 from .graph_writer import GraphWriter
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from ..core.models.vit import ReidVit
 
 EMBEDDING = "embedding"
@@ -37,6 +39,8 @@ def embedding(writer: GraphWriter, model: ReidVit, value: str) -> str:
     if after and config.neck == "single":
         neck = norm_of(model.bottleneck)
         value = _neck(writer, "neck", value, neck.weight, neck.bias)
+    if model.projection is not None:
+        value = _projected(writer, model.projection, value)
     return _unit(writer, EMBEDDING, value)
 
 
@@ -67,7 +71,15 @@ def _fused(writer: GraphWriter, model: ReidVit, value: str, necks: bool) -> str:
     else:
         both = writer.node("Add", "fused.sum", whole, parts)
         value = writer.node("Mul", "fused", both, _single(writer, "half", 0.5))
-    return writer.node("Reshape", "pooled", value, writer.shape(0, config.embedding))
+    return writer.node("Reshape", "pooled", value, writer.shape(0, config.features))
+
+
+def _projected(writer: GraphWriter, projection: nn.Linear, value: str) -> str:
+    """One product per crop, in FP32: too little work for INT8 to be worth an error."""
+    factor = _single(writer, "projection.weight", array(projection.weight).T.copy())
+    value = writer.node("MatMul", "projection.product", value, factor)
+    shift = _single(writer, "projection.bias", array(projection.bias))
+    return writer.node("Add", "projection", value, shift)
 
 
 def _neck(writer: GraphWriter, name: str, value: str, factor: Floats, shift: Floats) -> str:

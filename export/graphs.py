@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ..core.errors import ConfigError, InternalError
 from ..core.manifest import Candidate, precision_of, variant_name
 from ..core.manifest import Precision as Stored
-from ..core.models.lineage import space_of
 from . import overflow
 from .candidates import kinds_of
 from .graph import build_graph, serialise
@@ -99,7 +98,7 @@ def write_form(source: Source, quantised: Quantised | None, spec: GraphSpec) -> 
     """One checked graph in the form that `spec` describes."""
     model = quantised.model if quantised else source.model
     scales = quantised.scales if quantised else None
-    space = space_of(source.model, spec.neck)
+    space = source.space.derived_id()
     made = build_graph(model, source.preprocess, spec, scales, space)
     check_graph(made)
     return serialise(made)

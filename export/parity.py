@@ -100,7 +100,7 @@ def torch_embeddings(
             if preprocess.layout == "nhwc":
                 pixels = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
             features = model(torch.from_numpy(pixels))
-            chosen = features.after if neck == "after" else features.before
+            chosen = model.chosen(features, neck)
             parts.append(torch.nn.functional.normalize(chosen, dim=1).numpy())
     return np.concatenate(parts)
 

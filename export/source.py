@@ -17,7 +17,8 @@ from ..core.data.base import UNKNOWN, ReidDataset, Sample
 from ..core.data.catalogue import open_dataset
 from ..core.data.crops import BadImage, stream
 from ..core.errors import ConfigError, DataError
-from ..core.models.lineage import lineage
+from ..core.manifest import Space
+from ..core.models.lineage import lineage, whole_space
 from ..core.models.vit import ReidVit
 from ..core.models.weights import load_weights
 from ..core.preprocess import Preprocess
@@ -38,6 +39,8 @@ class Source:
     model: ReidVit
     preprocess: Preprocess
     lineage: str
+    space: Space
+    """The model's own, or for a teacher-compatible student its teacher's."""
     dataset: ReidDataset
     options: ExportOptions
     bad: tuple[BadImage, ...] = ()
@@ -92,6 +95,7 @@ def open_source(options: ExportOptions) -> Source:
     loaded = load_weights(options.weights)
     model = loaded.model.eval().requires_grad_(False)
     if options.neck is not None:
+        _check_neck(model, options.neck)
         model.config = dataclasses.replace(model.config, neck_feature=options.neck)
     bad: tuple[BadImage, ...] = ()
     if options.skip_bad:
@@ -102,6 +106,7 @@ def open_source(options: ExportOptions) -> Source:
         model=model,
         preprocess=loaded.preprocess,
         lineage=lineage(model),
+        space=whole_space(model, model.config.neck_feature, loaded.provenance),
         dataset=dataset,
         options=options,
         bad=bad,
@@ -131,6 +136,15 @@ def digest_of(dataset: ReidDataset, samples: Sequence[Sample]) -> str:
         facts = (dataset.root / sample.path).stat()
         digest.update(f"{sample}{facts.st_size}{facts.st_mtime_ns}\n".encode())
     return digest.hexdigest()
+
+
+def _check_neck(model: ReidVit, asked: str) -> None:
+    config = model.config
+    if config.projection and asked != config.neck_feature:
+        raise ConfigError(
+            f"this student's projection was trained on the features {config.neck_feature} the "
+            f"neck, so --neck {asked} would feed it something else; leave out --neck"
+        )
 
 
 def _check_splits(dataset: ReidDataset, options: ExportOptions) -> None:

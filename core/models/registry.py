@@ -55,6 +55,18 @@ def vit_tiny_16(**overrides: object) -> ModelConfig:
 
 
 @register
+def vit_narrow_16(**overrides: object) -> ModelConfig:
+    """12 blocks of width 256 with a class token (9.7 M weights), between ViT-T and ViT-S."""
+    return _sized(256, overrides)
+
+
+@register
+def vit_small_16_half(**overrides: object) -> ModelConfig:
+    """The first student to try after ViT-S/16: its width, half its blocks (11.0 M weights)."""
+    return _sized(384, overrides, depth=6)
+
+
+@register
 def vit_small_16(**overrides: object) -> ModelConfig:
     """ViT-S/16 with a class token (PersonViT, 21.6 M weights)."""
     return _sized(384, overrides)

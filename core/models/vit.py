@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 
 from ..errors import ConfigError
 from .backbone import PARTS, Backbone
-from .config import ModelConfig
+from .config import ModelConfig, NeckFeature
 from .strict import fill
 
 
@@ -31,20 +31,26 @@ class ReidVit(nn.Module):
         self.backbone = Backbone(config)
         self.bottleneck: nn.Module = nn.Identity()
         if config.neck == "single":
-            self.bottleneck = frozen_bias_norm(config.embedding)
+            self.bottleneck = frozen_bias_norm(config.features)
         elif config.neck == "multi":
             self.bottleneck = frozen_bias_norm(config.width)
             for part in PARTS:
                 self.add_module(f"bottleneck_{part}", frozen_bias_norm(config.width))
         self.classifier: nn.Linear | None = None
         if config.classes:
-            self.classifier = nn.Linear(config.embedding, config.classes, bias=False)
+            self.classifier = nn.Linear(config.features, config.classes, bias=False)
+        self.projection: nn.Linear | None = None
+        if config.projection:
+            self.projection = nn.Linear(config.features, config.projection)
 
     def draw(self) -> None:
         """Random weights, and a classifier that starts undecided."""
         self.backbone.draw()
         if self.classifier is not None:
             nn.init.normal_(self.classifier.weight, std=0.001)
+        if self.projection is not None:
+            nn.init.orthogonal_(self.projection.weight)
+            nn.init.zeros_(self.projection.bias)
 
     def forward(self, images: Tensor, cameras: Tensor | None = None) -> Features:
         """The features of the metric loss (before the neck) and the identity loss (after)."""
@@ -66,9 +72,12 @@ class ReidVit(nn.Module):
 
     def embed(self, images: Tensor, cameras: Tensor | None = None) -> Tensor:
         """Unit-length embeddings from the side of the neck that the configuration names."""
-        features = self(images, cameras)
-        chosen = features.after if self.config.neck_feature == "after" else features.before
-        return normalize(chosen, dim=1)
+        return normalize(self.chosen(self(images, cameras)), dim=1)
+
+    def chosen(self, features: Features, neck: NeckFeature | None = None) -> Tensor:
+        """What an embedding is made of: one side of the neck, in the space of the projection."""
+        side = features.after if (neck or self.config.neck_feature) == "after" else features.before
+        return side if self.projection is None else self.projection(side)
 
     def _fused(self, tokens: Tensor) -> Features:
         raw = [tokens[:, index] for index in range(len(PARTS) + 1)]
