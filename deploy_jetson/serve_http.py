@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 MOST_HEADER_BYTES = 1 << 14
+LARGEST_AT_ONCE = 4
+"""So many requests of the largest size may be held in memory; of smaller ones, more."""
 
 _Task = asyncio.Task[None] | None
 
@@ -56,6 +58,11 @@ class Limits:
     """How long a connection may stay open between requests."""
     connections: int = 128
 
+    @property
+    def bodies(self) -> int:
+        """Bytes of all requests together that are being read or answered."""
+        return LARGEST_AT_ONCE * self.body
+
 
 def json_answer(
     document: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
@@ -71,6 +78,7 @@ class HttpServer:
         self._limits = limits
         self._busy: set[_Task] = set()
         self._idle: set[_Task] = set()
+        self._held = 0
         self._draining = False
         self._listener: asyncio.AbstractServer | None = None
 
@@ -138,13 +146,15 @@ class HttpServer:
 
         async def serve() -> tuple[Answer, bool]:
             nonlocal whole
-            request = await self._read(first, reader, writer)
-            whole = True
-            keep = request.headers.get("connection", "").lower() != "close"
-            try:
-                return await self._handle(request), keep
-            except Refusal as refusal:
-                return refusal.answer, keep
+            head = await self._head(first, reader)
+            with self._held_body(head.length):
+                request = await _whole(head, reader, writer)
+                whole = True
+                keep = request.headers.get("connection", "").lower() != "close"
+                try:
+                    return await self._handle(request), keep
+                except Refusal as refusal:
+                    return refusal.answer, keep
 
         try:
             return await asyncio.wait_for(serve(), self._limits.seconds)
@@ -156,18 +166,39 @@ class HttpServer:
                 return Refusal(504, f"no answer within {seconds}; see GET /health").answer, True
             return Refusal(408, f"the request did not arrive within {seconds}").answer, False
 
-    async def _read(
-        self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> Request:
+    async def _head(self, first: bytes, reader: asyncio.StreamReader) -> _Head:
         try:
             head = first + await reader.readuntil(b"\r\n\r\n")
         except asyncio.LimitOverrunError:
             raise Refusal(431, f"more than {MOST_HEADER_BYTES} bytes of headers") from None
         method, path, headers = _parse_head(head)
-        length = _length(headers, self._limits.body)
-        if length and headers.get("expect", "").lower() == "100-continue":
-            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        return Request(method, path, headers, await reader.readexactly(length))
+        return _Head(method, path, headers, _length(headers, self._limits.body))
+
+    @contextlib.contextmanager
+    def _held_body(self, length: int) -> Iterator[None]:
+        """Count a body from before it is read until it is answered."""
+        if self._held + length > self._limits.bodies:
+            raise Refusal(503, "too much is being sent at once; try again", {"Retry-After": "1"})
+        self._held += length
+        try:
+            yield
+        finally:
+            self._held -= length
+
+
+class _Head(NamedTuple):
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    length: int
+
+
+async def _whole(
+    head: _Head, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> Request:
+    if head.length and head.headers.get("expect", "").lower() == "100-continue":
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    return Request(head.method, head.path, head.headers, await reader.readexactly(head.length))
 
 
 def _parse_head(head: bytes) -> tuple[str, str, dict[str, str]]:

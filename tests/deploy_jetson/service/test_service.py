@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from personvit.core.errors import EnvironmentMismatch
-from personvit.deploy_jetson.serve_http import Limits
+from personvit.deploy_jetson.serve_http import LARGEST_AT_ONCE, Limits
 
 
 def test_one_crop_and_several_get_the_engines_rows_in_order(
@@ -84,6 +86,42 @@ def test_what_is_no_image_gets_a_sentence(service, client, body, headers, status
     assert words in json.loads(found["refused"][1])["error"]
     assert "--skip-bad" not in json.loads(found["refused"][1])["error"]
     assert found["health"][0] == 200
+
+
+def test_bodies_together_have_a_budget_and_health_is_answered_meanwhile(service, client) -> None:
+    found = {}
+    begun = b"POST /embed HTTP/1.1\r\nContent-Length: 1000\r\n\r\nhalf"
+
+    def talk() -> None:
+        with contextlib.ExitStack() as slow:
+            for _ in range(LARGEST_AT_ONCE):
+                raw = slow.enter_context(socket.socket(socket.AF_UNIX))
+                raw.connect(str(service.path))
+                raw.sendall(begun)
+            found["first"] = until_refused(client, service.path)
+            found["health"] = client(service.path, "GET", "/health")
+        found["then"] = until_taken(client, service.path)
+
+    service.during(talk, limits=Limits(body=1000, seconds=30.0))
+    assert "too much is being sent" in found["first"][1].decode()
+    assert found["first"][2]["retry-after"] == "1"
+    assert found["health"][0] == 200
+    assert found["then"][0] == 400  # read and judged: it is no image
+
+
+def until_refused(client, path):
+    return next(said for said in attempts(client, path) if said[0] == 503)
+
+
+def until_taken(client, path):
+    return next(said for said in attempts(client, path) if said[0] != 503)
+
+
+def attempts(client, path):
+    """The slow requests are noticed, and forgotten, a moment after they were sent or left."""
+    for _ in range(500):
+        yield client(path, "POST", "/embed", b"x" * 1000)
+        time.sleep(0.01)
 
 
 def test_one_bad_image_refuses_its_request_by_number(
