@@ -45,11 +45,13 @@ def upright_grids(patches: int) -> list[Grid]:
     ]
 
 
-def resample(positions: Tensor, leading: int, old: Grid, new: Grid) -> Tensor:
-    """Stretch the patch part bilinearly, as the published fine-tuning does; keep the rest."""
+def resample(
+    positions: Tensor, leading: int, old: Grid, new: Grid, mode: str = "bilinear"
+) -> Tensor:
+    """Stretch the patch part, bilinearly as the published fine-tuning does; keep the rest."""
     first, cells = positions[:, :leading], positions[:, leading:]
     image = cells.reshape(1, *old, -1).permute(0, 3, 1, 2)
-    stretched = interpolate(image, size=new, mode="bilinear", align_corners=False)
+    stretched = interpolate(image, size=new, mode=mode, align_corners=False)
     return torch.cat([first, stretched.flatten(2).transpose(1, 2)], dim=1)
 
 

@@ -150,7 +150,7 @@ class Teacher(_Section):
     temperature: Positive = 0.07
     patch_temperature_start: Positive = 0.04
     patch_temperature: Positive = 0.07
-    temperature_warmup_epochs: NotNegative = 30.0
+    temperature_warmup_epochs: Annotated[int, Field(ge=0)] = 30
     centre_momentum: Fraction = 0.9
     patch_centre: Literal["all", "masked"] = "all"
     """Over which of the teacher's patches their centre is taken."""
