@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
-from torch import Tensor
 
-from ..core.errors import UserError
 from .checkpoints import Checkpoints, Payload
 from .distributed import World
 from .journal import Journal
 from .loader import BatchLoader
+from .means import Means
 from .optimiser import set_rates
 from .schedule import CosineSchedule
-from .step import Losses, Stepper
+from .step import Stepper
 from .stopping import StoppedError, StopRequest
 
 NAMES = ("loss", "identity_loss", "triplet_loss", "accuracy")
-
-
-class DivergedError(UserError):
-    """The loss is not a number any more."""
 
 
 @dataclass(frozen=True)
@@ -46,34 +39,6 @@ class Habits:
 
 
 @dataclass
-class Means:
-    """Running sums on the device; reading them is the only wait for a GPU."""
-
-    sums: Tensor
-    count: int = 0
-
-    def add(self, losses: Losses) -> None:
-        seen = (losses.total.detach(), losses.identity, losses.triplet, losses.accuracy)
-        self.sums += torch.stack(seen)
-        self.count += 1
-
-    def read(self) -> dict[str, float]:
-        values = (self.sums / max(self.count, 1)).tolist()
-        return dict(zip(NAMES, values, strict=True))
-
-    def clear(self) -> None:
-        self.sums.zero_()
-        self.count = 0
-
-    def state(self) -> dict[str, Any]:
-        return {"sums": self.sums.cpu(), "count": self.count}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self.sums.copy_(state["sums"])
-        self.count = state["count"]
-
-
-@dataclass
 class Run:
     """One training run, from wherever it stands to its last epoch."""
 
@@ -92,8 +57,8 @@ class Run:
 
     def __post_init__(self) -> None:
         device = self.world.device
-        self.epoch_means = Means(torch.zeros(len(NAMES), device=device))
-        self.log_means = Means(torch.zeros(len(NAMES), device=device))
+        self.epoch_means = Means.of(NAMES, device)
+        self.log_means = Means.of(NAMES, device)
 
     def to_the_end(self, journal: Journal) -> None:
         while self.position.epoch <= self.schedule.epochs:
@@ -109,15 +74,15 @@ class Run:
             optimiser = self.stepper.optimiser
             rate = set_rates(optimiser, self.schedule, epoch, number / count)
             losses = self.stepper(batch.to(self.world.device))
-            self.epoch_means.add(losses)
-            self.log_means.add(losses)
+            for means in (self.epoch_means, self.log_means):
+                means.add((losses.total, losses.identity, losses.triplet, losses.accuracy))
             self.position = Position(epoch, number + 1, self.position.step + 1)
             self.seconds = seconds_before + time.monotonic() - began
             crops += self.stepper.recipe.batch_size
             self._after_step(journal, rate)
-        means = self._checked(self.epoch_means)
+        averages = self._checked(self.epoch_means)
         speed = crops / max(time.monotonic() - began, 1e-9)
-        journal.write(self.position.step, epoch=epoch, **means, crops_per_second=speed)
+        journal.write(self.position.step, epoch=epoch, **averages, crops_per_second=speed)
         self._next_epoch()
 
     def _after_step(self, journal: Journal, rate: float) -> None:
@@ -144,15 +109,12 @@ class Run:
             self.save()
 
     def _checked(self, means: Means) -> dict[str, float]:
-        values = means.read()
-        if not math.isfinite(values["loss"]):
-            raise DivergedError(
-                f"the loss became {values['loss']} by step {self.position.step} (epoch "
-                f"{self.position.epoch}); earlier checkpoints in {self.checkpoints.folder} are "
-                "untouched. Lower optimiser.lr, lengthen schedule.warmup_epochs, set "
-                "optimiser.clip_norm or use --amp off, and start again with another -o"
-            )
-        return values
+        return means.finite(
+            f"by step {self.position.step} (epoch {self.position.epoch}); earlier checkpoints in "
+            f"{self.checkpoints.folder} are untouched",
+            "Lower optimiser.lr, lengthen schedule.warmup_epochs, set optimiser.clip_norm or use "
+            "--amp off, and start again with another -o",
+        )
 
     def save(self) -> None:
         self._checked(self.epoch_means)
