@@ -36,6 +36,10 @@ class CalibrationError(UserError):
     """The calibration crops cannot stand for the data."""
 
 
+class CollapsedError(UserError):
+    """A pre-training run has stopped learning and would not recover."""
+
+
 class BundleError(UserError):
     """A bundle is damaged, foreign, or of a newer schema."""
 
