@@ -8,11 +8,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..core.command import Outcome
 from ..core.errors import ConfigError
 from ..core.files import write_atomically
 
 SCHEMA = 1
 NAME = "result.json"
+IDENTITIES = "identities"
+"""Provenance: a digest of whom the classifier tells apart."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class FinetuneResult:
             f"model     {self.model}",
             f"start     {self.start}",
             f"recipe    {self.recipe}: {self.epochs} epochs, {self.steps} steps in "
-            f"{_duration(self.seconds)}",
+            f"{duration(self.seconds)}",
             f"data      {self.data}: {self.training_crops} crops of {self.identities} people",
             f"machine   {self.machine.get('gpu') or self.machine['cpu']}, "
             f"{self.machine['threads']} threads, torch {self.machine['packages'].get('torch')}",
@@ -78,7 +81,7 @@ class HelperResult:
         return f"process {self.rank} finished; process 0 reports"
 
 
-def write_result(folder: Path, result: FinetuneResult) -> None:
+def write_result(folder: Path, result: Outcome) -> None:
     write_atomically(folder / NAME, json.dumps(result.as_json(), indent=2) + "\n")
 
 
@@ -108,7 +111,7 @@ def _score_line(scores: Scores | None) -> str:
     )
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,13 @@ def machine() -> dict[str, Any]:
     return facts
 
 
-def claim(folder: Path, facts: Facts, resume: bool) -> list[str]:
+def claim(
+    folder: Path,
+    facts: Facts,
+    resume: bool,
+    must_match: Sequence[str] = MUST_MATCH,
+    should_match: Sequence[str] = SHOULD_MATCH,
+) -> list[str]:
     """Take the folder for this run; returns what a resumed run does differently, in sentences."""
     path = folder / NAME
     if not resume:
@@ -40,7 +46,7 @@ def claim(folder: Path, facts: Facts, resume: bool) -> list[str]:
     if not path.is_file():
         raise ConfigError(f"nothing to resume in {folder}: it has no {NAME}; leave out --resume")
     before = _read(path)
-    changed = [name for name in MUST_MATCH if _plain(facts[name]) != before.get(name)]
+    changed = [name for name in must_match if _plain(facts[name]) != before.get(name)]
     if changed:
         raise ConfigError(
             f"{folder} was started with "
@@ -52,7 +58,7 @@ def claim(folder: Path, facts: Facts, resume: bool) -> list[str]:
     return [
         f"resuming with another {name} than before ({before.get(name)}, now {facts[name]}): "
         "the result may differ in the last digits from an uninterrupted run"
-        for name in SHOULD_MATCH
+        for name in should_match
         if _plain(facts[name]) != before.get(name)
     ]
 
@@ -91,5 +97,5 @@ def _difference(name: str, before: object, now: object) -> str:
         ]
         return "; ".join(parts)
     if name == "data":
-        return "another list of training crops"
+        return "another list of training images"
     return f"{name}={before!r} (now {now!r})"

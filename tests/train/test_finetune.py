@@ -126,7 +126,7 @@ def test_resuming_with_other_settings_is_refused_and_they_are_named(options):
 def test_resuming_with_another_data_set_is_refused(options, draw_people, tmp_path):
     finetune(options(evaluate=False))
     other = draw_people(tmp_path / "other", range(1, 10))
-    with pytest.raises(ConfigError, match="another list of training crops"):
+    with pytest.raises(ConfigError, match="another list of training images"):
         finetune(options(resume=True, data=other))
 
 
