@@ -16,6 +16,8 @@ class Purpose(IntEnum):
     BATCHES = 1
     AUGMENT = 2
     DROP_PATH = 3
+    VIEWS = 16
+    MASKS = 17
 
 
 def generator(seed: int, purpose: Purpose, epoch: int, index: int = 0) -> np.random.Generator:
