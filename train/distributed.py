@@ -112,13 +112,15 @@ class GradientSum:
     """Adds up a module's gradients over the processes while the backward pass still runs."""
 
     def __init__(self, module: nn.Module) -> None:
+        self.active = True
+        """False while gradients of several backward passes are still being accumulated."""
         self._pending: list[Any] = []
         for parameter in module.parameters():
             if parameter.requires_grad:
                 parameter.register_post_accumulate_grad_hook(self._send)  # type: ignore[no-untyped-call]
 
     def _send(self, parameter: Tensor) -> None:
-        if parameter.grad is not None:
+        if self.active and parameter.grad is not None:
             self._pending.append(dist.all_reduce(parameter.grad, async_op=True))
 
     def finish(self) -> None:

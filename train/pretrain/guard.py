@@ -1,0 +1,47 @@
+"""Losses that are no numbers: noticed without waiting for the device at every step."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import torch
+from torch import Tensor
+
+from ..means import DivergedError
+
+
+class Guard:
+    """Takes a flag from the device at every step and raises as soon as a raised one is here.
+
+    The step that raised it has changed nothing: the optimiser, the teacher and the centres leave
+    such a step out on the device.
+    """
+
+    def __init__(self) -> None:
+        self._flags: deque[tuple[int, Tensor, torch.cuda.Event | None]] = deque()
+
+    def watch(self, step: int, bad: Tensor) -> None:
+        """`bad` is a bool of this step, which counts from 0."""
+        arrived = None
+        if bad.is_cuda:
+            bad = bad.to("cpu", non_blocking=True)
+            arrived = torch.cuda.Event()
+            arrived.record()
+        self._flags.append((step, bad, arrived))
+        self.look()
+
+    def look(self, wait: bool = False) -> None:
+        """Raise if a step that has been computed by now went wrong."""
+        while self._flags:
+            step, bad, arrived = self._flags[0]
+            if arrived is not None and not arrived.query():
+                if not wait:
+                    return
+                arrived.synchronize()
+            self._flags.popleft()
+            if bool(bad):
+                raise DivergedError(
+                    f"the loss or its gradients were no numbers at step {step + 1}; that step was "
+                    "left out. Lower optimiser.lr or lengthen schedule.warmup_epochs; with "
+                    "--amp fp16, use bf16"
+                )
