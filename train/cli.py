@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from ..core.command import CommandGroup
+from .distill.distill import DistillOptions, distill
 from .export_upstream import ExportUpstreamOptions, export_upstream
 from .finetune import FinetuneOptions, finetune
 from .import_checkpoint import ImportOptions, import_checkpoint
 from .list_models import ModelsOptions, list_models
 from .new_model import NewOptions, new_model
+from .visualise.visualise import VisualiseOptions, visualise
 
 main = CommandGroup("personvit-train", "Make, import and fine-tune models.")
 main.command("finetune", FinetuneOptions)(finetune)
+main.command("distill", DistillOptions)(distill)
 main.command("import", ImportOptions)(import_checkpoint)
 main.command("export-upstream", ExportUpstreamOptions)(export_upstream)
 main.command("models", ModelsOptions)(list_models)
 main.command("new", NewOptions)(new_model)
+main.command("visualise", VisualiseOptions)(visualise)

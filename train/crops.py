@@ -51,6 +51,12 @@ class TrainingCrops:
         lines = (f"{sample.path}\t{sample.identity}\t{sample.camera}" for sample in self.samples)
         return sha256("\n".join(lines).encode()).hexdigest()
 
+    @property
+    def people(self) -> str:
+        """A digest of whom the classes stand for, in their order."""
+        known = sorted({sample.identity for sample in self.samples})
+        return sha256(",".join(map(str, known)).encode()).hexdigest()
+
     def read(self, index: int) -> NDArray[np.uint8]:
         if self.pixels is not None:
             kept: NDArray[np.uint8] = self.pixels[index]
@@ -58,9 +64,11 @@ class TrainingCrops:
         return resized(self.root, self.samples[index], self.preprocess)
 
 
-def load_crops(dataset: ReidDataset, preprocess: Preprocess, reading: Reading) -> TrainingCrops:
+def load_crops(
+    dataset: ReidDataset, preprocess: Preprocess, reading: Reading, labelled: bool = True
+) -> TrainingCrops:
     """Open the training split; unreadable crops are an error unless they may be skipped."""
-    _check_labelled(dataset)
+    _check_labelled(dataset, labelled)
     keep = len(dataset.train) * preprocess.height * preprocess.width * 3 <= reading.cache_bytes
     samples, bad, pixels = dataset.train, tuple[str, ...](), None
     if keep or reading.skip_bad:
@@ -90,11 +98,11 @@ def resized(root: Path, sample: Sample, preprocess: Preprocess) -> NDArray[np.ui
     return preprocess.resize(read_image(root / sample.path))
 
 
-def _check_labelled(dataset: ReidDataset) -> None:
+def _check_labelled(dataset: ReidDataset, labelled: bool) -> None:
     if not dataset.train:
         raise DataError(f"{dataset.root} ({dataset.name}) has no training crops")
     unknown = sum(sample.identity < 0 for sample in dataset.train)
-    if unknown:
+    if unknown and labelled:
         raise DataError(
             f"{unknown} of {len(dataset.train)} training crops in {dataset.root} ({dataset.name}) "
             "do not say whom they show; fine-tuning needs identities"

@@ -61,7 +61,7 @@ def finetune(options: FinetuneOptions) -> Outcome:
     if options.out is None:
         raise ConfigError("say where the run goes: -o FOLDER")
     with joined(options.device) as world:
-        session = Session(options, options.data, options.out, world)
+        session = Session(options, options.out, world, options.data)
         result: FinetuneResult | None = session.run()
         return result if result is not None else HelperResult(world.rank)
 

@@ -16,7 +16,7 @@ from .crops import TrainingCrops
 from .distributed import World
 from .keyed import Purpose, generator
 from .recipe import Augment
-from .sampler import Batch, IdentitySampler, share
+from .sampler import Batch, Sampler, share
 
 AHEAD = 2
 
@@ -43,7 +43,7 @@ class BatchLoader:
     """All batches of a run; which, and how augmented, depends on (seed, epoch, place) alone."""
 
     crops: TrainingCrops
-    sampler: IdentitySampler
+    sampler: Sampler
     augment: Augment
     world: World
     drop_path_slots: int = 0

@@ -4,20 +4,44 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
+from torch import Tensor, nn
 
 from .checkpoints import Checkpoints, Payload
 from .distributed import World
 from .journal import Journal
-from .loader import BatchLoader
+from .loader import BatchLoader, TrainBatch
 from .means import Means
 from .optimiser import set_rates
 from .schedule import CosineSchedule
-from .step import Stepper
 from .stopping import StoppedError, StopRequest
 
-NAMES = ("loss", "identity_loss", "triplet_loss", "accuracy")
+
+class Measured(Protocol):
+    """The losses of one step, still on the device."""
+
+    def values(self) -> tuple[Tensor, ...]: ...
+
+
+class Steps(Protocol):
+    """What a run moves by one batch at a time: fine-tuning's stepper, or distillation's."""
+
+    optimiser: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    names: tuple[str, ...]
+    """Of the losses, in the order of their values; the first is the total."""
+
+    @property
+    def model(self) -> nn.Module:
+        """Everything that learns, and so everything that a checkpoint holds."""
+        ...
+
+    @property
+    def batch_size(self) -> int: ...
+
+    def __call__(self, batch: TrainBatch) -> Measured: ...
 
 
 @dataclass(frozen=True)
@@ -42,7 +66,7 @@ class Habits:
 class Run:
     """One training run, from wherever it stands to its last epoch."""
 
-    stepper: Stepper
+    stepper: Steps
     loader: BatchLoader
     schedule: CosineSchedule
     world: World
@@ -57,8 +81,8 @@ class Run:
 
     def __post_init__(self) -> None:
         device = self.world.device
-        self.epoch_means = Means.of(NAMES, device)
-        self.log_means = Means.of(NAMES, device)
+        self.epoch_means = Means.of(self.stepper.names, device)
+        self.log_means = Means.of(self.stepper.names, device)
 
     def to_the_end(self, journal: Journal) -> None:
         while self.position.epoch <= self.schedule.epochs:
@@ -75,10 +99,10 @@ class Run:
             rate = set_rates(optimiser, self.schedule, epoch, number / count)
             losses = self.stepper(batch.to(self.world.device))
             for means in (self.epoch_means, self.log_means):
-                means.add((losses.total, losses.identity, losses.triplet, losses.accuracy))
+                means.add(losses.values())
             self.position = Position(epoch, number + 1, self.position.step + 1)
             self.seconds = seconds_before + time.monotonic() - began
-            crops += self.stepper.recipe.batch_size
+            crops += self.stepper.batch_size
             self._after_step(journal, rate)
         averages = self._checked(self.epoch_means)
         speed = crops / max(time.monotonic() - began, 1e-9)

@@ -27,10 +27,10 @@ def retrieval(
     """Scores of query against gallery, and the crops left out because they cannot be read."""
     model.eval()
     known = camera_rows(dataset.train) if model.config.cameras else None
-    query, query_seen, bad_query = _embedded(
+    query, query_seen, bad_query = embedded(
         model, dataset.root, dataset.query, preprocess, reading, known
     )
-    gallery, gallery_seen, bad_gallery = _embedded(
+    gallery, gallery_seen, bad_gallery = embedded(
         model, dataset.root, dataset.gallery, preprocess, reading, known
     )
     scores = evaluate(
@@ -44,7 +44,7 @@ def retrieval(
     return scores, [bad.reason for bad in (*bad_query, *bad_gallery)]
 
 
-def _embedded(
+def embedded(
     model: ReidVit,
     root: Path,
     samples: Sequence[Sample],

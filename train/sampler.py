@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,36 @@ from ..core.errors import DataError
 from .keyed import Purpose, generator
 
 Batch = NDArray[np.int64]
+
+
+class Sampler(Protocol):
+    """Which crops meet, epoch by epoch."""
+
+    @property
+    def seed(self) -> int: ...
+
+    def batches(self, epoch: int) -> list[Batch]: ...
+
+
+@dataclass(frozen=True)
+class CropSampler:
+    """Batches of crops whoever they show, all different within an epoch; for unlabelled crops."""
+
+    crops: int
+    size: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.crops < self.size:
+            raise DataError(
+                f"{self.crops} training crops do not fill one batch of {self.size}; "
+                "lower batch.identities or batch.images, or add crops"
+            )
+
+    def batches(self, epoch: int) -> list[Batch]:
+        order = generator(self.seed, Purpose.BATCHES, epoch).permutation(self.crops)
+        full = self.crops // self.size * self.size
+        return list(order[:full].reshape(-1, self.size).astype(np.int64))
 
 
 @dataclass(frozen=True)

@@ -9,39 +9,36 @@ import torch
 
 from ..core.data.base import ReidDataset
 from ..core.data.catalogue import open_dataset
-from ..core.data.crops import default_workers
 from ..core.machine import this_machine
 from ..core.models.config import ModelConfig
 from ..core.models.native import save_native
 from ..core.models.vit import ReidVit
 from . import runfile
 from .checkpoints import Checkpoints
-from .crops import Reading, TrainingCrops, camera_rows, load_crops
-from .distributed import World, agree_on, check_share, synchronise_norms
+from .crops import TrainingCrops, camera_rows, load_crops
+from .distributed import agree_on, check_share, synchronise_norms
 from .finetune import FinetuneOptions, command_line
-from .journal import Journal, say
 from .loader import BatchLoader
 from .loop import Habits, Run
 from .optimiser import build_optimiser
 from .recipe import Recipe
 from .recipe_files import load_recipe
-from .result import FinetuneResult, Scores, read_result, write_result
+from .result import IDENTITIES, FinetuneResult, Scores, read_result, write_result
 from .retrieval import retrieval
 from .sampler import IdentitySampler
 from .schedule import CosineSchedule
+from .sitting import Sitting
 from .start import Origin, origin, starting_model, training_config, training_preprocess
 from .step import Stepper, compile_blocks, half_type
 from .stopping import StopRequest, watching
 
 
 @dataclass(frozen=True)
-class Session:
-    """The options of a run, checked, and the processes that share it."""
+class Session(Sitting):
+    """The options of a fine-tuning run, checked."""
 
     options: FinetuneOptions
     data: Path
-    out: Path
-    world: World
 
     def run(self) -> FinetuneResult | None:
         options = self.options
@@ -68,7 +65,7 @@ class Session:
             run = self._prepared(model, recipe, crops, sampler, stop)
             self._restore(run)
             self._train(run)
-        return self._finish(run, start, recipe, dataset, crops)
+        return self._finish(run, model, start, recipe, dataset, crops)
 
     def _prepared(
         self,
@@ -103,27 +100,10 @@ class Session:
             stop,
         )
 
-    def _restore(self, run: Run) -> None:
-        if not self.options.resume:
-            return
-        payload, notices = run.checkpoints.newest()
-        for notice in notices:
-            self._say(notice)
-        if payload is None:
-            self._say("no checkpoint was written before the run ended, so it starts anew")
-            return
-        run.restore(payload)
-        self._say(f"resuming after step {run.position.step}")
-
-    def _train(self, run: Run) -> None:
-        steps = run.schedule.epochs * len(run.loader.batches(run.position.epoch))
-        quiet = not self.world.leads
-        with Journal(self.out, steps, run.position.step, quiet) as journal:
-            run.to_the_end(journal)
-
     def _finish(
         self,
         run: Run,
+        model: ReidVit,
         start: Origin,
         recipe: Recipe,
         dataset: ReidDataset,
@@ -132,13 +112,13 @@ class Session:
         if not self.world.leads:
             return None
         path = self.out / "model.safetensors"
-        model = run.stepper.model
         provenance = {
             **start.provenance,
             "recipe": recipe.title or self.options.recipe,
             "data": dataset.name,
             "training_filter": recipe.input.train_filter,
             "seed": str(self.options.seed),
+            IDENTITIES: crops.people,
         }
         save_native(path, model, start.preprocess, provenance)
         scores, skipped = self._scores(model, dataset, start)
@@ -201,23 +181,6 @@ class Session:
             for notice in runfile.claim(self.out, facts, options.resume):
                 self._say(notice)
         self.world.wait()
-
-    def _reading(self) -> Reading:
-        size = int(self.options.cache_gb * (1 << 30))
-        return Reading(self._workers(), size, self.options.skip_bad)
-
-    def _workers(self) -> int:
-        return self.options.workers or default_workers()
-
-    def _say(self, sentence: str) -> None:
-        if self.world.leads:
-            say(sentence)
-
-    def _say_skipped(self, crops: TrainingCrops) -> None:
-        for reason in crops.bad[:5]:
-            self._say(f"skipped: {reason}")
-        if crops.bad:
-            self._say(f"skipped {len(crops.bad)} unreadable training crops in all")
 
 
 def schedule_of(recipe: Recipe) -> CosineSchedule:

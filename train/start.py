@@ -18,6 +18,9 @@ from .recipe import Recipe
 if TYPE_CHECKING:
     from ..core.models.weights import Loaded
 
+DRAWN = ("classifier.", "projection.")
+"""What depends on the data and the teacher, so that no weights bring it along."""
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -53,9 +56,18 @@ def training_preprocess(start: Origin, recipe: Recipe) -> Preprocess:
     return replace(start.preprocess, filter=recipe.input.train_filter)
 
 
-def training_config(start: Origin, recipe: Recipe, classes: int) -> ModelConfig:
-    """The weights' configuration with what training needs: a neck, classes, drop path."""
-    changes: dict[str, Any] = {"classes": classes, "drop_path": recipe.model.drop_path}
+def training_config(
+    start: Origin, recipe: Recipe, classes: int, projection: int = 0
+) -> ModelConfig:
+    """The weights' configuration with what training needs: a neck, classes, drop path.
+
+    Training ends a stay in a teacher's space, so a projection stays only where it is asked for.
+    """
+    changes: dict[str, Any] = {
+        "classes": classes,
+        "drop_path": recipe.model.drop_path,
+        "projection": projection,
+    }
     if start.config.neck == "none":
         changes["neck"] = "single"
     if recipe.model.neck_feature is not None:
@@ -64,7 +76,7 @@ def training_config(start: Origin, recipe: Recipe, classes: int) -> ModelConfig:
 
 
 def starting_model(start: Origin, config: ModelConfig, seed: int) -> ReidVit:
-    """Draw the model, then put the weights in; only the classifier (and a new neck) stay drawn."""
+    """Draw the model, then put the weights in; only the heads (and a new neck) stay drawn."""
     torch.manual_seed(seed)
     model = build(config)
     if start.loaded is None:
@@ -73,10 +85,10 @@ def starting_model(start: Origin, config: ModelConfig, seed: int) -> ReidVit:
     given = {
         name: value
         for name, value in start.loaded.model.state_dict().items()
-        if not name.startswith("classifier.")
+        if not name.startswith(DRAWN)
     }
     missing, unexpected = model.load_state_dict(given, strict=False)
-    allowed = ("classifier.", "bottleneck") if start.config.neck == "none" else ("classifier.",)
+    allowed = (*DRAWN, "bottleneck") if start.config.neck == "none" else DRAWN
     missing = [name for name in missing if not name.startswith(allowed)]
     if missing or unexpected:
         raise ConfigError(

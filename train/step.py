@@ -20,6 +20,7 @@ from .losses import batch_hard_triplet, contrastive_loss, identity_loss
 from .recipe import Loss, Recipe
 
 Amp = Literal["off", "bf16", "fp16"]
+NAMES = ("loss", "identity_loss", "triplet_loss", "accuracy")
 TOKENS_USED = {"cls": 1, "cls-drop-patch": 1, "pass": 4}
 
 
@@ -31,6 +32,9 @@ class Losses:
     identity: Tensor
     triplet: Tensor
     accuracy: Tensor
+
+    def values(self) -> tuple[Tensor, ...]:
+        return self.total, self.identity, self.triplet, self.accuracy
 
 
 class Stepper:
@@ -45,11 +49,16 @@ class Stepper:
         amp: Amp,
     ) -> None:
         self.model, self.optimiser, self.recipe, self.world = model, optimiser, recipe, world
+        self.names: tuple[str, ...] = NAMES
         self.choices = Choices(model.backbone)
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=amp == "fp16")
         self._half = half_type(amp, world.device)
         self._sum = GradientSum(model.backbone) if world.shared else None
         model.backbone.register_forward_hook(_gathering(model.config, world))
+
+    @property
+    def batch_size(self) -> int:
+        return self.recipe.batch_size
 
     def __call__(self, batch: TrainBatch) -> Losses:
         self.choices.set(batch.drop_path)
@@ -129,12 +138,14 @@ def _gathering(
 ) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor | None]:
     """A hook that hands the neck the tokens it uses, in float32 and from all processes."""
 
-    def used(tokens: Tensor) -> Tensor:
-        if config.tokens == "mean":
-            return tokens.float().mean(dim=1, keepdim=True)
-        return tokens[:, : TOKENS_USED[config.tokens]].float()
-
     def hook(backbone: nn.Module, inputs: tuple[Tensor, ...], tokens: Tensor) -> Tensor | None:
-        return gather_rows(used(tokens), world) if backbone.training else None
+        return gather_rows(tokens_used(config, tokens), world) if backbone.training else None
 
     return hook
+
+
+def tokens_used(config: ModelConfig, tokens: Tensor) -> Tensor:
+    """The tokens that the neck reads, in float32."""
+    if config.tokens == "mean":
+        return tokens.float().mean(dim=1, keepdim=True)
+    return tokens[:, : TOKENS_USED[config.tokens]].float()

@@ -1,0 +1,1 @@
+"""Distillation: a light student that answers as its teacher does."""

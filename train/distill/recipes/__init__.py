@@ -1,0 +1,1 @@
+"""Distillation recipes, as TOML files."""

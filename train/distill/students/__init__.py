@@ -1,0 +1,1 @@
+"""One file per student; each defines STUDENT."""
