@@ -20,10 +20,13 @@ class BackgroundSaver:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._writing: Future[None] | None = None
 
-    def save(self, step: int, payload: Payload, facts: Mapping[str, Any]) -> None:
+    def save(
+        self, step: int, payload: Payload, facts: Mapping[str, Any], forget: bool = True
+    ) -> None:
         """Copy the payload and begin to write it; waits for the write before, if any."""
         self.wait()
-        self._writing = self._thread.submit(self.checkpoints.save, step, copied(payload), facts)
+        write = self.checkpoints.save
+        self._writing = self._thread.submit(write, step, copied(payload), facts, forget)
 
     def check(self) -> None:
         """Raise what a finished write met, without waiting for one that goes on."""

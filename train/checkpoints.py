@@ -24,13 +24,17 @@ class Checkpoints:
     folder: Path
     keep: int = 2
 
-    def save(self, step: int, payload: Payload, facts: Mapping[str, Any]) -> None:
+    def save(
+        self, step: int, payload: Payload, facts: Mapping[str, Any], forget: bool = True
+    ) -> None:
+        """`forget=False` keeps every older one: for a run that may have gone wrong."""
         path = self._path(step)
         with replacing(path) as part:
             torch.save(payload, part)
         seal = {"schema": SCHEMA, "step": step, "sha256": sha256(path), **facts}
         write_atomically(path.with_suffix(".json"), json.dumps(seal, indent=2) + "\n")
-        self._forget_old()
+        if forget:
+            self._forget_old()
 
     def newest(self) -> tuple[Payload | None, tuple[str, ...]]:
         """The newest whole checkpoint, and a sentence about each newer one that is damaged."""
