@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -30,7 +31,10 @@ class Journal:
         path = folder / "log.jsonl"
         _cut_after(path, start)
         self._file = path.open("a", encoding="utf-8")
-        self._board = _board(folder / "tensorboard", start)
+        self._board = _board(folder / "tensorboard")
+        if self._board is not None:
+            for line in _lines(path):
+                self._show(**line)
         self._bar = click.progressbar(
             length=total_steps, label="training", show_pos=True, file=sys.stderr
         )
@@ -59,12 +63,17 @@ class Journal:
     def write(self, step: int, **facts: float) -> None:
         if self.quiet:
             return
-        self._file.write(json.dumps({"step": step, **facts}) + "\n")
+        line = {"step": step, "time": round(time.time(), 2), **facts}
+        self._file.write(json.dumps(line) + "\n")
         self._file.flush()
-        if self._board is not None:
-            for name, value in facts.items():
-                if isinstance(value, float):
-                    self._board.add_scalar(f"train/{name}", value, step)
+        self._show(**line)
+
+    def _show(self, step: float, time: float | None = None, **facts: float) -> None:
+        if self._board is None:
+            return
+        for name, value in facts.items():
+            if isinstance(value, float):
+                self._board.add_scalar(f"train/{name}", value, int(step), walltime=time)
 
 
 def _cut_after(path: Path, step: int) -> None:
@@ -82,9 +91,18 @@ def _until(line: str, step: int) -> bool:
         return False
 
 
-def _board(folder: Path, start: int) -> SummaryWriter | None:
+def _lines(path: Path) -> list[dict[str, float]]:
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _board(folder: Path) -> SummaryWriter | None:
+    """A new file, which is given all that the log still has: one file, however many starts."""
     if find_spec("tensorboard") is None:
         return None
     from torch.utils.tensorboard import SummaryWriter
 
-    return SummaryWriter(str(folder), purge_step=start + 1)
+    for left in folder.glob("events.out.tfevents.*"):
+        left.unlink()
+    return SummaryWriter(str(folder))

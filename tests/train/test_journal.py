@@ -1,0 +1,35 @@
+"""A run's log: every step once, and one TensorBoard file, however often it was resumed."""
+
+import json
+
+import pytest
+
+from personvit.train.journal import Journal
+
+
+def scalars(folder):
+    accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator"
+    ).EventAccumulator(str(folder))
+    accumulator.Reload()
+    return [
+        (event.step, event.value, event.wall_time) for event in accumulator.Scalars("train/loss")
+    ]
+
+
+def test_a_resumed_run_has_one_tensorboard_file_with_what_the_log_kept(tmp_path, capsys):
+    with Journal(tmp_path, 4, 0, quiet=False) as journal:
+        for step in (1, 2, 3):
+            journal.write(step, loss=float(step))
+    before = scalars(tmp_path / "tensorboard")
+    # Step 3 was lost with the machine.
+    with Journal(tmp_path, 4, 2, quiet=False) as journal:
+        journal.write(3, loss=30.0)
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 1
+    after = scalars(tmp_path / "tensorboard")
+    assert [(step, value) for step, value, _ in after] == [(1, 1.0), (2, 2.0), (3, 30.0)]
+    assert [when for *_, when in after[:2]] == pytest.approx(
+        [when for *_, when in before[:2]], abs=1
+    )
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3]
