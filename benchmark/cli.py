@@ -7,6 +7,7 @@ from .accuracy import EvaluateOptions, evaluate
 from .engine_speed import EngineSpeedOptions, engine_speed
 from .finetune_speed import FinetuneSpeedOptions, finetune_speed
 from .gpu_bench import GpuBenchOptions, gpu_bench
+from .pretraining_value import PretrainingOptions, pretraining_value
 from .ranking_speed import RankingOptions, ranking_speed
 from .rerank_speed import RerankingOptions, reranking_speed
 
@@ -15,5 +16,6 @@ main.command("evaluate", EvaluateOptions)(evaluate)
 main.command("ranking", RankingOptions)(ranking_speed)
 main.command("reranking", RerankingOptions)(reranking_speed)
 main.command("finetune", FinetuneSpeedOptions)(finetune_speed)
+main.command("pretraining", PretrainingOptions)(pretraining_value)
 main.command("engines", EngineSpeedOptions)(engine_speed)
 main.command("gpu", GpuBenchOptions)(gpu_bench)

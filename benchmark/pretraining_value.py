@@ -1,0 +1,231 @@
+"""`personvit-benchmark pretraining`: what pre-training is worth, on people who were not in it.
+
+Synthetic pedestrians, several seeds. Every start (random numbers, DINO alone, PersonViT) is judged
+twice: as it is, by its nearest neighbours, and after fine-tuning with the labels of few people.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from ..core.command import option
+from ..core.data.synth import SynthOptions, synth
+from ..core.errors import ConfigError
+from ..core.files import refuse_unwritable
+from .accuracy import EvaluateOptions, evaluate
+from .report import Report, Setting, Table, reproducing
+from .seeds import Spread, spread_of
+
+COMMAND = "personvit-benchmark pretraining"
+STARTS = ("random", "dino", "personvit")
+JUDGED = ("neighbours", "fine-tuned")
+ARCHITECTURE, SIZE = "vit_micro_16", "128x64"
+DATA_SEED = 0
+FEW_LABELS_RECIPE = "demo"
+Scores = dict[tuple[str, str], list[float]]
+
+
+@dataclass(frozen=True)
+class PretrainingOptions:
+    """Compare random numbers, DINO and PersonViT as the start of a model, over several seeds.
+
+    Draws synthetic pedestrians, pre-trains on the training half without its labels, then scores
+    the people of the other half: first by nearest neighbours of the pre-trained class token, then
+    after fine-tuning with the labels of a tenth of the training people. Synthetic pedestrians are
+    not people: this shows that the method works, not how well it does on a street.
+
+    Example: personvit-benchmark pretraining --work /tmp/pretraining -o benchmark/results
+    """
+
+    work: Path | None = option(None, "a folder for data and runs; it is kept, and gone on with")
+    out: Path | None = option(None, "a folder for the report")
+    identities: int = option(1100, "people to draw, 6 in 11 of them to train on", low=40)
+    seeds: int = option(3, "how many seeds, from 1 on", low=2, high=10)
+    recipe: str = option("demo", "the pre-training recipe")
+    set: tuple[str, ...] = option((), "change one number of it: section.key=value")
+    labelled_share: float = option(0.1, "share of the training people with labels", low=0, high=1)
+    epochs: int = option(20, "of fine-tuning with them", low=1)
+    amp: str = option("off", "arithmetic of both trainings: off or bf16")
+
+
+@dataclass(frozen=True)
+class _Course:
+    """Where everything lies, and how long it is trained."""
+
+    options: PretrainingOptions
+    work: Path
+
+    @property
+    def data(self) -> Path:
+        return self.work / "data"
+
+    @property
+    def few(self) -> Path:
+        return self.work / "few"
+
+    @property
+    def training_people(self) -> int:
+        return self.options.identities * 6 // 11
+
+    @property
+    def labelled_people(self) -> int:
+        return max(4, round(self.training_people * self.options.labelled_share))
+
+
+def pretraining_value(options: PretrainingOptions) -> Report:
+    """Every start with every seed; what an earlier, interrupted call finished is kept."""
+    if options.work is None:
+        raise ConfigError("say where data and runs go: --work FOLDER")
+    if options.out is not None:
+        refuse_unwritable(options.out / "pretraining.json")
+    setting = Setting()
+    course = _Course(options, options.work)
+    _draw(course)
+    scores: Scores = {(start, how): [] for start in STARTS for how in JUDGED}
+    turns = [(seed, start) for seed in range(1, options.seeds + 1) for start in STARTS]
+    for seed, start in turns:
+        click.echo(f"seed {seed}: {start}", err=True)
+        weights = _start(course, start, seed)
+        tuned = _fine_tuned(course, weights, f"{start}-{seed}", seed)
+        for how, path in zip(JUDGED, (weights, tuned), strict=True):
+            scores[start, how].append(_mean_ap(course, path))
+    report = _report(options, setting, course, scores)
+    if options.out is not None:
+        report.write(options.out, "pretraining")
+    return report
+
+
+def _draw(course: _Course) -> None:
+    if not course.data.exists():
+        course.work.mkdir(parents=True, exist_ok=True)
+        synth(
+            SynthOptions(
+                out=course.data,
+                identities=course.options.identities,
+                train_identities=course.training_people,
+                seed=DATA_SEED,
+            )
+        )
+    for split in ("bounding_box_train", "query", "bounding_box_test"):
+        (course.few / split).mkdir(parents=True, exist_ok=True)
+        for path in _few(course, split):
+            target = course.few / split / path.name
+            if not target.exists():
+                os.link(path, target)
+
+
+def _few(course: _Course, split: str) -> Sequence[Path]:
+    """The training pictures of as many people as have labels, and every other picture."""
+    paths = sorted((course.data / split).glob("*.jpg"))
+    if split != "bounding_box_train":
+        return paths
+    people = sorted({path.name[:4] for path in paths})[: course.labelled_people]
+    return [path for path in paths if path.name[:4] in people]
+
+
+def _start(course: _Course, start: str, seed: int) -> Path:
+    if start == "random":
+        weights = course.work / f"random-{seed}.safetensors"
+        if not weights.exists():
+            _train("new", ARCHITECTURE, "--size", SIZE, "--seed", seed, "-o", weights)
+        return weights
+    options = course.options
+    out = course.work / f"{start}-{seed}"
+    changes = [word for change in options.set for word in ("--set", change)]
+    words = ("--method", start, "--recipe", options.recipe, "--seed", seed, "--amp", options.amp)
+    pool = course.data / "bounding_box_train"
+    _train("pretrain", pool, *words, *changes, "-o", out, *_going_on(out))
+    return out / "model.safetensors"
+
+
+def _fine_tuned(course: _Course, weights: Path, name: str, seed: int) -> Path:
+    options = course.options
+    out = course.work / f"{name}-fine-tuned"
+    length = f"schedule.epochs={options.epochs}"
+    words = ("--recipe", FEW_LABELS_RECIPE, "--set", length, "--seed", seed, "--amp", options.amp)
+    _train(
+        "finetune", weights, "--data", course.few, *words, "--no-evaluate", "-o", out,
+        *_going_on(out),
+    )  # fmt: skip
+    return out / "model.safetensors"
+
+
+def _going_on(out: Path) -> tuple[str, ...]:
+    return ("--resume",) if (out / "run.json").is_file() else ()
+
+
+def _train(*words: object) -> None:
+    command = [str(Path(sys.executable).with_name("personvit-train")), *map(str, words)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+
+
+def _mean_ap(course: _Course, weights: Path) -> float:
+    """Scored once: the file beside the weights remembers it."""
+    kept = weights.with_suffix(".scores.json")
+    if not kept.exists():
+        report = evaluate(EvaluateOptions(weights=str(weights), data=course.data, batch=64))
+        kept.write_text(json.dumps(report.facts["scores"]))
+    return float(json.loads(kept.read_text())["mean_ap"])
+
+
+def _report(
+    options: PretrainingOptions, setting: Setting, course: _Course, scores: Scores
+) -> Report:
+    spreads = {key: spread_of([100 * value for value in values]) for key, values in scores.items()}
+    gains = {
+        (start, how): spread_of(
+            [100 * (a - b) for a, b in zip(scores[start, how], scores["random", how], strict=True)]
+        )
+        for start in STARTS[1:]
+        for how in JUDGED
+    }
+    masked = {
+        how: spread_of(
+            [
+                100 * (a - b)
+                for a, b in zip(scores["personvit", how], scores["dino", how], strict=True)
+            ]
+        )
+        for how in JUDGED
+    }
+    return Report(
+        kind="pretraining",
+        title="What pre-training is worth on synthetic pedestrians",
+        command=reproducing(COMMAND, options),
+        setting=setting,
+        facts={
+            "training_people": course.training_people,
+            "labelled_people": course.labelled_people,
+            "seeds": list(range(1, options.seeds + 1)),
+            "mean_ap": {f"{start}, {how}": values for (start, how), values in scores.items()},
+        },
+        tables=(_levels(spreads), _gains(gains, masked)),
+        notes=(
+            f"mAP on people who were in no training; {course.labelled_people} of "
+            f"{course.training_people} training people have labels when fine-tuning",
+            f"95 % intervals over {options.seeds} seeds (Student's t); differences are paired",
+            "synthetic pedestrians are not people",
+        ),
+    )
+
+
+def _levels(spreads: Mapping[tuple[str, str], Spread]) -> Table:
+    rows = tuple((start, *(spreads[start, how].as_text() for how in JUDGED)) for start in STARTS)
+    return Table("mAP in percent", ("start", "nearest neighbours", "fine-tuned"), rows)
+
+
+def _gains(gains: Mapping[tuple[str, str], Spread], masked: Mapping[str, Spread]) -> Table:
+    rows = [
+        (f"{start} over random", *(gains[start, how].as_text() for how in JUDGED))
+        for start in STARTS[1:]
+    ]
+    rows.append(("personvit over dino", *(masked[how].as_text() for how in JUDGED)))
+    return Table("points of mAP gained", ("", "nearest neighbours", "fine-tuned"), tuple(rows))
