@@ -19,6 +19,7 @@ INSTALLED = (
     "bin/pv-embed",
     "bin/pv-search",
     "include/personvit/personvit.h",
+    "include/personvit/personvit.hpp",
     "lib/cmake/personvit/personvitConfig.cmake",
     "lib/libpersonvit.so",
 )
