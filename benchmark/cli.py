@@ -7,6 +7,7 @@ from .accuracy import EvaluateOptions, evaluate
 from .engine_speed import EngineSpeedOptions, engine_speed
 from .finetune_speed import FinetuneSpeedOptions, finetune_speed
 from .gpu_bench import GpuBenchOptions, gpu_bench
+from .native_speed import NativeOptions, native_speed
 from .pretraining_value import PretrainingOptions, pretraining_value
 from .ranking_speed import RankingOptions, ranking_speed
 from .rerank_speed import RerankingOptions, reranking_speed
@@ -19,3 +20,4 @@ main.command("finetune", FinetuneSpeedOptions)(finetune_speed)
 main.command("pretraining", PretrainingOptions)(pretraining_value)
 main.command("engines", EngineSpeedOptions)(engine_speed)
 main.command("gpu", GpuBenchOptions)(gpu_bench)
+main.command("native", NativeOptions)(native_speed)
