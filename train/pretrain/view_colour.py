@@ -52,7 +52,7 @@ def colours(jitter: Jitter, grey: NDArray[np.bool_]) -> Colour:
     scale = np.stack(_linear(jitter), axis=-3)
     towards = np.zeros_like(scale)
     towards[..., 1, :, :] = _wide(1 - jitter.contrast) * _GREY
-    pixel = np.broadcast_to(_ONE, scale.shape[:-3] + (3, 3))
+    pixel = np.broadcast_to(_ONE, (*scale.shape[:-3], 3, 3))
     mean = np.zeros_like(pixel)
     turns = _ORDERS[jitter.order]
     for number in range(4):

@@ -8,12 +8,17 @@ first: only colours beyond the range differ, since they are cut off once instead
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn.functional import interpolate
 
-from .views import UNIT, Plan
+from .batch import PretrainBatch
+from .recipe import PretrainRecipe
+from .views import GLOBALS, UNIT, Plan, draw, nth, plan
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -21,6 +26,52 @@ Floats = NDArray[np.float32]
 SOLARIZED = 128
 _COLUMNS = 1 << 14
 """Products of up to this many pixels are too small for OpenBLAS to start threads of its own."""
+
+
+class HostViews:
+    """Makes a batch's views in the threads that read its images."""
+
+    def __init__(self, recipe: PretrainRecipe, device: torch.device, seed: int) -> None:
+        self._views, self._seed = recipe.views, seed
+        self._count = GLOBALS + recipe.views.local_count
+        tone = (recipe.input.mean, recipe.input.std)
+        self._large = ViewMaker(recipe.input.height, recipe.input.width, *tone)
+        self._small = ViewMaker(recipe.views.local_height, recipe.views.local_width, *tone)
+
+    def empty(self, rows: int, pinned: bool) -> tuple[Tensor, Tensor]:
+        return (
+            torch.empty((GLOBALS, rows, 3, *self._large.size), pin_memory=pinned),
+            torch.empty((self._count - GLOBALS, rows, 3, *self._small.size), pin_memory=pinned),
+        )
+
+    def room(self, rows: int) -> list[Pixels]:
+        """Nothing is kept between reading and finishing."""
+        return []
+
+    def take(
+        self,
+        room: list[Pixels],
+        batch: PretrainBatch,
+        rows: range,
+        images: Sequence[Pixels],
+        epoch: int,
+        places: NDArray[np.int64],
+    ) -> None:
+        numbers = np.stack([draw(self._seed, epoch, int(places[r]), self._count) for r in rows])
+        sizes = np.array([image.shape[:2] for image in images])
+        plans = plan(numbers, sizes, self._views)
+        globals_, locals_ = batch.globals.numpy(), batch.locals.numpy()
+        for number, (row, image) in enumerate(zip(rows, images, strict=True)):
+            mine = nth(plans, number)
+            for view in range(GLOBALS):
+                self._large.write(image, mine, view, globals_[view, row])
+            for view in range(GLOBALS, self._count):
+                self._small.write(image, mine, view, locals_[view - GLOBALS, row])
+
+    def finished(
+        self, room: list[Pixels], batch: PretrainBatch, epoch: int, places: NDArray[np.int64]
+    ) -> PretrainBatch:
+        return batch
 
 
 class ViewMaker:
@@ -56,11 +107,10 @@ class ViewMaker:
     def cut(self, image: Pixels, plan: Plan, view: int) -> Pixels:
         """The crop, resized and blurred."""
         top, left, height, width = (int(number) for number in plan.boxes[view])
-        whole = torch.from_numpy(image).permute(2, 0, 1)[None]
-        box = whole[:, :, top : top + height, left : left + width]
-        resized = interpolate(box, self.size, mode="bicubic", antialias=True)
-        pixels = resized[0].permute(1, 2, 0).numpy()
-        return blurred(pixels, plan.blur[view])
+        box = torch.from_numpy(image[top : top + height, left : left + width])
+        planes = box.permute(2, 0, 1)[None]
+        resized = interpolate(planes, self.size, mode="bicubic", antialias=True)
+        return blurred(resized[0].permute(1, 2, 0).numpy(), plan.blur[view])
 
 
 def blurred(pixels: Pixels, weights: NDArray[np.uint16]) -> Pixels:
@@ -72,13 +122,15 @@ def blurred(pixels: Pixels, weights: NDArray[np.uint16]) -> Pixels:
     return _along(once.swapaxes(0, 1), weights, reach).swapaxes(0, 1).astype(np.uint8)
 
 
-def _along(pixels: NDArray[np.integer], weights: NDArray[np.uint16], reach: int) -> Pixels:
+def _along(
+    pixels: NDArray[np.uint8] | NDArray[np.uint16], weights: NDArray[np.uint16], reach: int
+) -> NDArray[np.uint16]:
     """Blur over the first axis."""
     size = len(pixels)
     padded = np.empty_like(pixels, dtype=np.uint16, shape=(size + 2 * reach, *pixels.shape[1:]))
     padded[reach : size + reach] = pixels
     padded[:reach], padded[size + reach :] = pixels[0], pixels[-1]
-    total = padded[reach : size + reach] * weights[0]
+    total: NDArray[np.uint16] = padded[reach : size + reach] * weights[0]
     pair = np.empty_like(total)
     for away in range(1, reach + 1):
         np.add(padded[reach - away :][:size], padded[reach + away :][:size], out=pair)
@@ -86,4 +138,4 @@ def _along(pixels: NDArray[np.integer], weights: NDArray[np.uint16], reach: int)
         total += pair
     total += UNIT // 2
     total //= UNIT
-    return total  # type: ignore[return-value]
+    return total

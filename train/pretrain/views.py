@@ -40,6 +40,13 @@ class Plan(NamedTuple):
     solarize: NDArray[np.bool_]
 
 
+def nth(plans: Plan, number: int) -> Plan:
+    """One image's plan out of many."""
+    colour = Colour(plans.colour.pixel[number], plans.colour.mean[number])
+    boxes, flip, blur = plans.boxes[number], plans.flip[number], plans.blur[number]
+    return Plan(boxes, flip, blur, colour, plans.solarize[number])
+
+
 def draw(seed: int, epoch: int, place: int, count: int) -> Floats:
     """The random numbers of one image's views, [V, draws]."""
     return generator(seed, Purpose.VIEWS, epoch, place).random((count, _DRAWS))

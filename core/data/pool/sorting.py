@@ -23,7 +23,7 @@ def sorted_names(names: Iterable[str], run: int = RUN) -> Iterator[str]:
                 raise DataError(f"{name!r}: a line break in a file's name; rename it")
             held.append(name)
             if len(held) == run:
-                runs.append(stack.enter_context(_written(sorted(held))))
+                runs.append(_write(sorted(held), stack.enter_context(_temporary())))
                 held = []
         held.sort()
         if not runs:
@@ -32,11 +32,14 @@ def sorted_names(names: Iterable[str], run: int = RUN) -> Iterator[str]:
         yield from heapq.merge(held, *(_lines(each) for each in runs))
 
 
-def _written(names: list[str]) -> IO[str]:
-    file = tempfile.TemporaryFile("w+", encoding="utf-8", errors="surrogateescape", newline="\n")
+def _write(names: list[str], file: IO[str]) -> IO[str]:
     file.writelines(f"{name}\n" for name in names)
     file.seek(0)
     return file
+
+
+def _temporary() -> IO[str]:
+    return tempfile.TemporaryFile("w+", encoding="utf-8", errors="surrogateescape", newline="\n")
 
 
 def _lines(file: IO[str]) -> Iterator[str]:
