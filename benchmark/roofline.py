@@ -23,8 +23,8 @@ class VitSize:
     """What the work of one crop depends on."""
 
     width: int
-    depth: int
-    tokens: int
+    tokens: tuple[int, ...]
+    """Those that go into each block."""
     patches: int
     pixels: int = PIXELS
     """Values of one patch."""
@@ -36,8 +36,7 @@ class VitSize:
         rows, columns = config.grid
         return cls(
             width=config.width,
-            depth=config.depth,
-            tokens=config.tokens_in_blocks,
+            tokens=config.tokens_by_block,
             patches=rows * columns,
             pixels=3 * config.patch**2,
             image=3 * config.height_px * config.width_px,
@@ -47,15 +46,15 @@ class VitSize:
     def operations(self) -> int:
         """Of all tokens through all blocks, multiplications and additions apart; our graphs leave
         out most of the last block, which is theirs to gain."""
-        linear = 12 * self.tokens * self.width**2
-        attention = 2 * self.tokens**2 * self.width
-        return 2 * (self.depth * (linear + attention) + self.patches * self.pixels * self.width)
+        linear = sum(12 * tokens * self.width**2 for tokens in self.tokens)
+        attention = sum(2 * tokens**2 * self.width for tokens in self.tokens)
+        return 2 * (linear + attention + self.patches * self.pixels * self.width)
 
     @property
     def weights(self) -> int:
         block = 12 * self.width**2 + 13 * self.width
-        rest = (self.pixels + 1 + self.tokens + 1 + 2) * self.width
-        return self.depth * block + rest
+        rest = (self.pixels + 1 + self.tokens[0] + 1 + 2) * self.width
+        return len(self.tokens) * block + rest
 
 
 @dataclass(frozen=True)

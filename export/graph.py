@@ -5,6 +5,7 @@ No tracing: names, types and the places of Q/DQ are ours, and equal inputs give 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..core.errors import ConfigError
@@ -12,6 +13,7 @@ from ..core.preprocess import Preprocess
 from .graph_blocks import Shape, block, leading
 from .graph_head import EMBEDDING, embedding
 from .graph_metadata import metadata_of
+from .graph_narrowing import Narrowing
 from .graph_pixels import IMAGES
 from .graph_spec import GraphSpec
 from .graph_stem import tokens
@@ -45,7 +47,7 @@ def build_graph(
     value = tokens(writer, model, preprocess, scales)
     blocks = blocks_of(model, spec, scales)
     for weights in blocks:
-        shape = _shape(model, spec, last=weights is blocks[-1])
+        shape = _shape(model, spec, weights.index)
         value = block(writer, weights, value, shape, scales)
     value = _leading_only(writer, model, value)
     embedding(writer, model, value)
@@ -60,27 +62,23 @@ def serialise(model: ModelProto) -> bytes:
     return data
 
 
-def _shape(model: ReidVit, spec: GraphSpec, *, last: bool) -> Shape:
+def _shape(model: ReidVit, spec: GraphSpec, index: int) -> Shape:
     """The last block's output is read at the leading tokens only, so it makes no others."""
     config = model.config
-    kept = config.tokens_in_blocks
-    if last:
+    tokens = kept = config.tokens_by_block[index]
+    if index == config.depth - 1:
         # TensorRT has no fused attention for one query (measured, docs/fusion.md); two will do.
         least = 1 if spec.precision == "fp32" and spec.attention == "decomposed" else 2
-        kept = max(least, _leading(model))
-    return Shape(config.tokens_in_blocks, kept, config.heads, config.width)
-
-
-def _leading(model: ReidVit) -> int:
-    """How many tokens the embedding is read from."""
-    config = model.config
-    counts = {"cls": 1, "cls-drop-patch": 1, "pass": 4, "mean": config.tokens_in_blocks}
-    return counts[config.tokens]
+        kept = max(least, config.leading_tokens or tokens)
+    patches = dict(config.token_schedule).get(index + 1)
+    narrowing = Narrowing(config.leading_tokens, patches) if patches else None
+    return Shape(tokens, kept, config.heads, config.width, narrowing)
 
 
 def _leading_only(writer: GraphWriter, model: ReidVit, value: str) -> str:
-    kept = _shape(model, writer.spec, last=True).kept
-    wanted = Shape(kept, _leading(model), model.config.heads, model.config.width)
+    config = model.config
+    made = _shape(model, writer.spec, config.depth - 1)
+    wanted = replace(made, tokens=made.kept, kept=config.leading_tokens or made.kept)
     return leading(writer, value, "leading", wanted)
 
 

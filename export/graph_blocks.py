@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .graph_narrowing import Narrowing, foreground, narrowed
 from .graph_quant import linear, quantised
 from .graph_weights import Block, Linear, Norm
 from .graph_writer import GraphWriter
@@ -18,6 +19,8 @@ class Shape:
     kept: int
     heads: int
     width: int
+    narrowing: Narrowing | None = None
+    """Where a token schedule drops patches after the block."""
 
     @property
     def head(self) -> int:
@@ -41,7 +44,12 @@ def block(
     stream = writer.node("Add", f"{name}.residual1", stream, attended)
     normed = layer_norm(writer, f"{name}.norm2", weights.norm2, stream)
     hidden = writer.node("Gelu", f"{name}.mlp.gelu", linear(writer, weights.fc1, normed))
-    return writer.node("Add", f"{name}.residual2", stream, linear(writer, weights.fc2, hidden))
+    stream = writer.node("Add", f"{name}.residual2", stream, linear(writer, weights.fc2, hidden))
+    if shape.narrowing is None:
+        return stream
+    name = f"{name}.narrow"
+    attention = foreground(writer, name, query, key, shape.heads, shape.head)
+    return narrowed(writer, name, stream, attention, shape.tokens, shape.narrowing)
 
 
 def layer_norm(writer: GraphWriter, name: str, norm: Norm, value: str) -> str:

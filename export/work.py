@@ -11,21 +11,21 @@ from .scales import PATCH_LAYER
 def layer_work(config: ModelConfig) -> dict[str, float]:
     """Multiply-adds per crop of every layer that can be quantised."""
     rows, columns = config.grid
-    width, tokens = config.width, rows * columns
+    width, patches = config.width, rows * columns
+    inputs = [tokens - config.leading_tokens for tokens in config.tokens_by_block]
     per_block = {"attn.qkv": 3, "attn.proj": 1, "mlp.fc1": 4, "mlp.fc2": 4}
     work = {
-        f"blocks.{block}.{part}": float(times * width * width * tokens)
+        f"blocks.{block}.{part}": float(times * width * width * inputs[block])
         for block in range(config.depth)
         for part, times in per_block.items()
     }
-    work[PATCH_LAYER] = float(3 * config.patch**2 * width * tokens)
+    work[PATCH_LAYER] = float(3 * config.patch**2 * width * patches)
     return work
 
 
 def attention_work(config: ModelConfig) -> float:
     """Multiply-adds per crop of the two products inside all attentions."""
-    tokens = config.tokens_in_blocks
-    return float(2 * config.depth * config.width * tokens**2)
+    return float(sum(2 * config.width * tokens**2 for tokens in config.tokens_by_block))
 
 
 def work_shares(config: ModelConfig) -> dict[str, float]:

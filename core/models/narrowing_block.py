@@ -25,18 +25,21 @@ class NarrowingBlock(Block):
         self, x: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False
     ) -> Tensor:
         # Spelled out: timm's attention keeps its queries and keys to itself.
-        query, key, value = self._heads(self.attn.qkv(self.norm1(x)))
+        attn: Any = self.attn
+        query, key, value = _heads(attn.qkv(self.norm1(x)), attn.num_heads)
         mixed = scaled_dot_product_attention(query, key, value)
-        x = x + self.drop_path1(self.attn.proj(mixed.transpose(1, 2).flatten(2)))
+        x = x + self.drop_path1(attn.proj(mixed.transpose(1, 2).flatten(2)))
         x = x + self.drop_path2(self.mlp(self.norm2(x)))
         self.kept = strongest(foreground(query, key, self.leading), self.keep)
         return torch.cat([x[:, : self.leading], chosen(x[:, self.leading :], self.kept)], dim=1)
 
-    def _heads(self, joint: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """[batch, heads, tokens, head] each."""
-        parts = joint.unflatten(-1, (3, self.attn.num_heads, self.attn.head_dim))
-        query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
-        return query, key, value
+
+def _heads(joint: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values, [batch, heads, tokens, head] each."""
+    batch, tokens, width = joint.shape
+    parts = joint.view(batch, tokens, 3, heads, width // (3 * heads))
+    query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
+    return query, key, value
 
 
 @torch.no_grad()
@@ -47,7 +50,8 @@ def foreground(query: Tensor, key: Tensor, leading: int) -> Tensor:
     """
     # A product element by element stays in float32 under autocast; half precision makes ties.
     scores = (query[:, :, :1].float() * key.float()).sum(-1) * query.shape[-1] ** -0.5
-    return scores.softmax(-1).mean(1)[:, leading:]
+    shares: Tensor = scores.softmax(-1).mean(1)
+    return shares[:, leading:]
 
 
 def strongest(scores: Tensor, keep: int) -> Tensor:

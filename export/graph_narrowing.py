@@ -1,0 +1,63 @@
+"""Where a token schedule drops patches: operators that every runtime has, with constant sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .graph_writer import GraphWriter
+
+AHEAD = 2.0
+"""More than any patch's share of attention, so that leading tokens are always among the largest."""
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """`leading` tokens come before the patches, of which `patches` stay."""
+
+    leading: int
+    patches: int
+
+
+def foreground(writer: GraphWriter, name: str, query: str, key: str, heads: int, head: int) -> str:
+    """[batch, tokens]: the class token's attention, mean over heads.
+
+    A product of its own: a second reader of the block's own attention would keep runtimes from
+    fusing it. `query` and `key` are [batch, tokens, width], the softmax's scale already in `query`.
+    """
+    one = writer.integers("kept.1", 1)
+    token_axis = writer.integers("token_axis", 1)
+    row = writer.node("Slice", f"{name}.class", query, writer.integers("first", 0), one, token_axis)
+    row = writer.node("Reshape", f"{name}.class.heads", row, writer.shape(0, heads, 1, head))
+    split = writer.node("Reshape", f"{name}.keys", key, writer.shape(0, -1, heads, head))
+    keys = writer.node("Transpose", f"{name}.keys.by_head", split, perm=(0, 2, 3, 1))
+    scores = writer.node("MatMul", f"{name}.scores", row, keys)
+    shares = writer.node("Softmax", f"{name}.shares", scores, axis=-1)
+    axes = writer.integers("head_and_query_axes", 1, 2)
+    return writer.node("ReduceMean", f"{name}.foreground", shares, axes, keepdims=0)
+
+
+def narrowed(
+    writer: GraphWriter, name: str, value: str, attention: str, tokens: int, stay: Narrowing
+) -> str:
+    """The leading tokens and the patches of most attention, in the order of attention.
+
+    The order means nothing to a transformer, and another sort would only cost time.
+    """
+    count = stay.leading + stay.patches
+    ahead = np.zeros(tokens, dtype=np.float32)
+    ahead[: stay.leading] = AHEAD + np.arange(stay.leading)[::-1]
+    ranked = writer.node(
+        "Add", f"{name}.ranked", attention, writer.floats(f"ahead.{tokens}", ahead)
+    )
+    _, places = writer.split(
+        "TopK",
+        f"{name}.largest",
+        (f"{name}.largest", f"{name}.places"),
+        ranked,
+        writer.integers(f"kept.{count}", count),
+        axis=-1,
+    )
+    places = writer.node("Unsqueeze", f"{name}.rows", places, writer.integers("last_axis", -1))
+    return writer.node("GatherND", f"{name}.stream", value, places, batch_dims=1)
