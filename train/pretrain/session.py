@@ -118,7 +118,7 @@ class PretrainSession:
             saver,
             PretrainHabits(options.save_every_steps, options.log_every),
             stop,
-            watch_of(recipe, loader.steps_per_epoch, world),
+            watch_of(recipe, loader.steps_per_epoch),
             self._probing(recipe, loader.steps_per_epoch),
         )
 

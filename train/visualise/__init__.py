@@ -1,0 +1,1 @@
+"""Pictures of what a transformer looks at, and of the parts it sees in people."""
