@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -35,20 +36,12 @@ CHUNK = 8
 """Images per task: their views are planned at once, which costs a fifth of one by one."""
 
 
-@dataclass(frozen=True)
-class Loading:
-    """How a loader works; nothing here changes what it yields, but for the locality."""
-
-    workers: int = 2
-    skip: SkipPolicy = SkipPolicy()
-    locality: int = 0
-    """Consecutive images that are read soon after each other; see order.py."""
-    on_device: bool | None = None
-    """Whether the device makes the views; None is: where it is a GPU."""
-
-
 class PretrainLoader:
-    """All batches of a run: `recipe.batch.accumulate` of them for every step."""
+    """All steps of a run, each as `recipe.batch.accumulate` batches.
+
+    `workers` and `on_device` change nothing of what it yields. With a `locality`, so many
+    consecutive images of the pool are read soon after each other (order.py).
+    """
 
     def __init__(
         self,
@@ -57,40 +50,54 @@ class PretrainLoader:
         world: World,
         drop_path_slots: int = 0,
         seed: int = 0,
-        loading: Loading | None = None,
+        workers: int = 2,
+        max_bad_share: float = SkipPolicy().share,
+        *,
+        locality: int = 0,
+        on_device: bool | None = None,
     ) -> None:
-        loading = loading or Loading()
         self._recipe, self._world, self._seed = recipe, world, seed
-        self._slots, self._workers = drop_path_slots, loading.workers
+        self._slots, self._workers = drop_path_slots, workers
         self._rows = _share(recipe, world)
-        self._order = Order(max(1, len(pool)), seed, loading.locality)
+        self._order = Order(max(1, len(pool)), seed, locality)
         self.steps_per_epoch = len(pool) // recipe.batch.size
         if not self.steps_per_epoch:
             raise DataError(
                 f"{pool.where}: {len(pool)} images are less than one batch of {recipe.batch.size}; "
                 "lower batch.size, or bring more images"
             )
-        self._reader = Reader(pool, recipe, loading.skip)
+        self._reader = Reader(pool, recipe, SkipPolicy(share=max_bad_share))
         self._masker = Masker(recipe)
-        on_device = loading.on_device
         if on_device is None:
             on_device = world.device.type == "cuda"
         self._views = (DeviceViews if on_device else HostViews)(recipe, world.device, seed)
 
     @property
-    def bad(self) -> BadImages:
-        """What this process has met so far."""
+    def bad(self) -> int:
+        """How many different images this process could not use so far."""
+        return self._reader.bad.count
+
+    @property
+    def bad_images(self) -> BadImages:
+        """The same with the first of them by name."""
         return self._reader.bad
 
-    def from_step(self, step: int = 0) -> Iterator[PretrainBatch]:
-        """The batches from this step of the run on (the first is 0), to the recipe's last epoch."""
+    def from_step(self, step: int = 0) -> Iterator[tuple[PretrainBatch, ...]]:
+        """The parts of this step of the run (the first is 0) and of those after it, to the end."""
+        count = self._recipe.batch.accumulate
+        batches = self._batches(step * count)
+        while parts := tuple(islice(batches, count)):
+            yield parts
+
+    def _batches(self, first: int) -> Iterator[PretrainBatch]:
+        """Batch after batch; those of a step follow each other."""
         parts = self._recipe.batch.accumulate
-        total = self.steps_per_epoch * self._recipe.schedule.epochs
-        with _threads(self._workers) as pool:
+        last = self.steps_per_epoch * self._recipe.schedule.epochs * parts
+        with _threads(self._workers) as threads:
             waiting: deque[_Coming] = deque()
             try:
-                for number in range(step * parts, total * parts):
-                    waiting.append(self._begin(pool, *divmod(number, parts)))
+                for number in range(first, last):
+                    waiting.append(self._begin(threads, *divmod(number, parts)))
                     if len(waiting) > AHEAD:
                         yield self._finish(waiting.popleft())
                 while waiting:
@@ -108,7 +115,7 @@ class PretrainLoader:
         )
         return epoch + 1, np.arange(start, start + self._rows)
 
-    def _begin(self, pool: ThreadPoolExecutor, step: int, part: int) -> _Coming:
+    def _begin(self, threads: ThreadPoolExecutor, step: int, part: int) -> _Coming:
         epoch, places = self.places(step, part)
         indices = self._order.many(epoch, places)
         batch = self._empty()
@@ -122,7 +129,7 @@ class PretrainLoader:
 
         for first in range(0, self._rows, CHUNK):
             rows = range(first, min(first + CHUNK, self._rows))
-            coming.futures.append(pool.submit(prepare, rows))
+            coming.futures.append(threads.submit(prepare, rows))
         return coming
 
     def _finish(self, coming: _Coming) -> PretrainBatch:

@@ -77,8 +77,8 @@ class Reader:
             self._count_read()
             return pixels
         raise DataError(
-            f"{self._pool.where}: {TRIED} images in a row are bad, from {self._pool.key(index)} on; "
-            f"the first bad ones:\n{self.bad.as_text()}"
+            f"{self._pool.where}: {TRIED} images in a row are bad, from {self._pool.key(index)} "
+            f"on; the first bad ones:\n{self.bad.as_text()}"
         )
 
     def _decoded(self, number: int) -> Pixels:
@@ -88,7 +88,7 @@ class Reader:
         if min(height, width) < self._policy.smallest:
             raise DataError(
                 f"{name}: {height}x{width} is too small, less than {self._policy.smallest} pixels "
-                "a side; leave such images out with a filtered list (--keep)"
+                "a side; leave such images out with a filtered list (--keep-list)"
             )
         return pixels
 
@@ -114,7 +114,7 @@ class Reader:
         if too_many:
             raise TooManyBadError(
                 f"{self._pool.where}: more than {100 * self._policy.share:g} % of the images are "
-                f"bad; mend the pool, or leave the bad ones out with a filtered list (--keep)\n"
+                f"bad; mend the pool, or leave the bad ones out with a filtered list (--keep-list)\n"
                 f"{self.bad.as_text()}"
             )
 

@@ -8,6 +8,7 @@ that of view_image.py within rounding: tests/train/pretrain/test_view_batch.py s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +22,13 @@ from .views import GLOBALS, REACH, UNIT, Plan, draw, plan
 
 CUBIC = -0.5
 """Pillow's bicubic, and PyTorch's where it is antialiased."""
+
+
+class Colour(NamedTuple):
+    """As in view_colour.py, on the device."""
+
+    pixel: Tensor
+    mean: Tensor
 
 
 class DeviceViews:
@@ -79,26 +87,29 @@ def make(canvas: Tensor, plans: Plan, recipe: PretrainRecipe) -> tuple[Tensor, T
 
 
 def _part(plans: Plan, views: slice) -> Plan:
-    colour = type(plans.colour)(*(each[:, views] for each in plans.colour))
-    boxes, flip, blur = (each[:, views] for each in (plans.boxes, plans.flip, plans.blur))
-    return Plan(boxes, flip, blur, colour, plans.solarize[:, views])
+    return Plan(
+        plans.boxes[:, views],
+        plans.flip[:, views],
+        plans.blur[:, views],
+        type(plans.colour)(*(each[:, views] for each in plans.colour)),
+        plans.solarize[:, views],
+    )
 
 
 def _made(images: Tensor, plans: Plan, size: tuple[int, int], recipe: PretrainRecipe) -> Tensor:
-    """View after view: at no time more than one of each image in float32 twice."""
+    """View after view, so that there is never more than one of each image in the making."""
     count, device = plans.flip.shape[1], images.device
+
+    def sent(values: NDArray[Any], view: int) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values[:, view])).to(device)
+
     made = torch.empty((count, len(images), 3, *size), device=device)
     for view in range(count):
-        boxes, blur, flip = (
-            torch.from_numpy(np.ascontiguousarray(each[:, view])).to(device, non_blocking=True)
-            for each in (plans.boxes, plans.blur.astype(np.float32) / UNIT, plans.flip)
-        )
-        pixels = _resized(images, boxes, flip, size)
+        pixels = _resized(images, sent(plans.boxes, view), sent(plans.flip, view), size)
         if plans.blur[:, view, 1:].any():
-            pixels = _blurred(pixels, blur)
-        colour = (torch.from_numpy(each[:, view]).to(device) for each in plans.colour)
-        solarize = torch.from_numpy(plans.solarize[:, view]).to(device)
-        _finish(pixels, *colour, solarize, recipe, out=made[view])
+            pixels = _blurred(pixels, sent(plans.blur.astype(np.float32) / UNIT, view))
+        colour = Colour(*(sent(each, view) for each in plans.colour))
+        _coloured(pixels, colour, sent(plans.solarize, view), recipe, out=made[view])
     return made
 
 
@@ -147,18 +158,13 @@ def _band(weights: Tensor, size: int) -> Tensor:
     return band
 
 
-def _finish(
-    pixels: Tensor,
-    pixel: Tensor,
-    mean: Tensor,
-    solarize: Tensor,
-    recipe: PretrainRecipe,
-    out: Tensor,
+def _coloured(
+    pixels: Tensor, colour: Colour, solarize: Tensor, recipe: PretrainRecipe, out: Tensor
 ) -> None:
     """Colours, solarisation and normalisation."""
     flat = pixels.flatten(2)
     middle = flat.mean(dim=2, keepdim=True)
-    planes = torch.baddbmm(mean @ middle, pixel, flat).clamp_(0, 255)
+    planes = torch.baddbmm(colour.mean @ middle, colour.pixel, flat).clamp_(0, 255)
     turned = solarize[:, None, None] & (planes >= SOLARIZED)
     planes = torch.where(turned, 255 - planes, planes)
     scale = 1 / (255 * torch.tensor(recipe.input.std, device=pixels.device))

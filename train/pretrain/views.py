@@ -70,7 +70,7 @@ def plan(numbers: Floats, sizes: NDArray[np.int64], views: Views) -> Plan:
 
 def boxes(numbers: Floats, sizes: NDArray[np.int64], views: Views) -> NDArray[np.int64]:
     """Random resized crops: the first of ten proposals that fits, or else the middle."""
-    height, width = (sizes[..., axis, None, None] for axis in (0, 1))
+    height, width = (sizes[..., axis, None, None].astype(np.float64) for axis in (0, 1))
     scale = np.array(
         [views.global_scale if view < GLOBALS else views.local_scale for view in range(GLOBALS + 1)]
     )[np.minimum(np.arange(numbers.shape[-2]), GLOBALS)]

@@ -23,7 +23,8 @@ class Pool:
 
     @property
     def name(self) -> str:
-        return f"{self.where} ({self.index.kind}, {len(self)} images)"
+        """How it is stored."""
+        return self.index.kind
 
     @property
     def digest(self) -> str:

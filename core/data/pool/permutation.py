@@ -45,7 +45,7 @@ class Permutation:
 def _constants(key: tuple[int, ...]) -> _Words:
     """A number for every round, none of which tells about the key's neighbours."""
     seed = np.random.SeedSequence([part & 0xFFFFFFFFFFFFFFFF for part in key])
-    return seed.generate_state(ROUNDS, dtype=np.uint64)
+    return seed.generate_state(ROUNDS, dtype=np.uint64).astype(np.uint64)
 
 
 def _network(places: _Words, rows: int, columns: int, constants: _Words) -> _Words:
