@@ -100,6 +100,8 @@ std::string read_model(const Json& value, FullManifest& out) {
   if (config.is_object()) {
     if (config.contains("height_px")) out.model_height = config["height_px"].dump();
     if (config.contains("width_px")) out.model_width = config["width_px"].dump();
+    const auto said = config.contains("projection") ? config["projection"].dump() : "null";
+    out.projects = said != "0" && said != "null" && said != "false";
   }
   return fields.complaint();
 }

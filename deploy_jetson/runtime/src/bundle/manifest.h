@@ -19,6 +19,7 @@ struct Member {
 struct FullManifest : Manifest {
   std::string model_name;
   std::string model_height, model_width;  // as the configuration spells them; empty where absent
+  bool projects = false;  // a student that answers in its teacher's space
   std::string lineage, neck, metric;
   std::string preprocess_digest;
   std::string calibration;                            // empty: none

@@ -28,9 +28,15 @@ std::string space_id(const FullManifest& manifest) {
 std::string encoder_id(const FullManifest& manifest, const Variant& variant,
                        const std::string& recipe) {
   const Member* member = recipe.empty() ? nullptr : manifest.member(recipe);
-  return identifier("encoder",
-                    {manifest.space_id, member ? member->sha256 : "", manifest.preprocess_digest,
-                     variant.kind, variant.candidate, variant.precision});
+  std::vector<Json> parts = {manifest.space_id, member ? member->sha256 : "",
+                             manifest.preprocess_digest, variant.kind, variant.candidate,
+                             variant.precision};
+  if (manifest.projects) {
+    // A space names its own model, but not the student that projects into it.
+    const Member* graph = manifest.member(graph_member(variant));
+    parts.emplace_back(graph ? graph->sha256 : "");
+  }
+  return identifier("encoder", std::move(parts));
 }
 
 std::string in_text(const std::string& where, const std::string& text) {
