@@ -29,7 +29,7 @@ class Tally:
             "squares": width,
         }
         self._vector = torch.zeros(sum(sizes.values()), device=world.device)
-        parts = self._vector.split(list(sizes.values()))
+        parts = torch.split(self._vector, list(sizes.values()))
         self._parts = dict(zip(sizes, parts, strict=True))
         self._world = world
         self._pending: Any = None
@@ -52,7 +52,8 @@ class Tally:
         return self._parts[name]
 
     def mean(self, name: str, over: str = "images") -> Tensor:
-        return self[name] / self[over].clamp(min=1)
+        found: Tensor = self[name] / self[over].clamp(min=1)
+        return found
 
 
 class Centres:

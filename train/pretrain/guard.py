@@ -25,7 +25,7 @@ class Guard:
         arrived = None
         if bad.is_cuda:
             bad = bad.to("cpu", non_blocking=True)
-            arrived = torch.cuda.Event()
+            arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
             arrived.record()
         self._flags.append((step, bad, arrived))
         self.look()
@@ -34,7 +34,7 @@ class Guard:
         """Raise if a step that has been computed by now went wrong."""
         while self._flags:
             step, bad, arrived = self._flags[0]
-            if arrived is not None and not arrived.query():
+            if arrived is not None and not arrived.query():  # type: ignore[no-untyped-call]
                 if not wait:
                     return
                 arrived.synchronize()

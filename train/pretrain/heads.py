@@ -25,7 +25,8 @@ class LastLayer(nn.Module):
         nn.init.kaiming_uniform_(self.weight_v, a=math.sqrt(5))
 
     def weight(self) -> Tensor:
-        return self.weight_v * (self.weight_g / self.weight_v.norm(dim=1, keepdim=True))
+        lengths: Tensor = self.weight_v.norm(dim=1, keepdim=True)
+        return self.weight_v * (self.weight_g / lengths)
 
     def forward(self, units: Tensor) -> Tensor:
         """In float32: the teacher's sharpening would magnify a half type's rounding 25 times."""

@@ -43,4 +43,5 @@ def patch_weights(masks: Tensor, rows: Tensor) -> Tensor:
 
 def entropy(distributions: Tensor) -> Tensor:
     """In nats, of each row."""
-    return torch.special.entr(distributions).sum(dim=-1)
+    found: Tensor = torch.special.entr(distributions)
+    return found.sum(dim=-1)

@@ -43,7 +43,7 @@ class PretrainNetwork(nn.Module):
         """Numbers that one crop's stochastic depth needs."""
         return sum(rate > 0 for rate in self._rates)
 
-    def compile(self) -> None:  # type: ignore[override]
+    def compile(self) -> None:
         """Compile block by block; the last one's rows vary from step to step."""
         for block in self._packed[:-1]:
             block.compile()
@@ -79,7 +79,7 @@ class PretrainNetwork(nn.Module):
         if masks is not None:
             hidden = self.backbone.get_parameter("masked_embed").to(patches.dtype)
             patches = torch.where(masks.unsqueeze(-1), hidden, patches)
-        first = self.backbone.cls_token.expand(len(images), -1, -1)
+        first = self.backbone.get_parameter("cls_token").expand(len(images), -1, -1)
         patch = self.config.patch
         grid = (images.shape[2] // patch, images.shape[3] // patch)
         return torch.cat([first, patches.float()], dim=1) + self._positions(grid)

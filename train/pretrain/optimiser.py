@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -18,7 +20,7 @@ def build_optimiser(student: nn.Module, settings: OptimiserSettings) -> torch.op
     named = [(name, value) for name, value in student.named_parameters() if value.requires_grad]
     spared = [value for name, value in named if name.endswith(".bias") or value.ndim == 1]
     decaying = [value for name, value in named if not (name.endswith(".bias") or value.ndim == 1)]
-    groups = [{"params": decaying}, {"params": spared, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": decaying}, {"params": spared, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=settings.lr, betas=settings.betas, fused=True)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -54,8 +55,15 @@ def class_rows(layout: Layout, device: torch.device) -> Tensor:
     return torch.cat(found)
 
 
+def patch_rows(places: Tensor, layout: Layout) -> Tensor:
+    """The rows of patches of the first group, given as [crop, patch]."""
+    return places[:, 0] * layout[0].tokens + 1 + places[:, 1]
+
+
 class PackedBlock(nn.Module):
     """Runs one of timm's blocks over packed tokens."""
+
+    block: Any
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -20,44 +21,14 @@ from .batch import PretrainBatch
 from .centre import Centres, Tally
 from .ema import Follower
 from .guard import Guard
-from .loss import dino_loss, entropy, mim_loss, patch_weights, sharpened
+from .loss import dino_loss, mim_loss, patch_weights
 from .network import PretrainNetwork
 from .optimiser import build_optimiser, clip, set_rates
-from .packing import Layout, class_rows
+from .packing import class_rows, patch_rows
 from .recipe import PretrainRecipe
 from .schedules import Moment, Schedules, Settings
-
-
-@dataclass(frozen=True)
-class StepLosses:
-    """What one step saw over all processes, still on the device so that nothing waits for it."""
-
-    total: Tensor
-    dino: Tensor
-    mim: Tensor
-    teacher_entropy: Tensor
-    """Of the class token's target, averaged over images."""
-    mean_entropy: Tensor
-    """Of the average of those targets: small when all images get the same one."""
-    kl: Tensor
-    """From the teacher's class token to the student's."""
-    feature_std: Tensor
-    """Of the values of the teacher's unit-length features, over images."""
-    masked: Tensor
-    """The share of the patches that were masked."""
-    gradient_norm: Tensor
-    """Of this step's gradients, before clipping."""
-    now: Settings
-
-
-@dataclass(frozen=True)
-class Targets:
-    """What the teacher says about one batch."""
-
-    cls: Tensor
-    """[2, B, K]"""
-    patches: Tensor
-    """[masked patches, K]"""
+from .step_losses import StepLosses, step_losses
+from .teaching import look, needs_everything, targets
 
 
 class Pretrainer:
@@ -119,71 +90,37 @@ class Pretrainer:
         return self._update(tally, now, at)
 
     def _loss(self, batch: PretrainBatch, now: Settings, tally: Tally) -> Tensor:
-        """The mean over the images of this batch."""
+        """The mean over the images of this part."""
         masks = batch.masks.flatten(0, 1)
         hidden = masks.nonzero() if self.recipe.masked else masks.new_empty(0, 2, dtype=torch.long)
-        targets = self._teach(batch, hidden, now, tally)
         with self._arithmetic():
-            crops = [batch.globals.flatten(0, 1)]
-            if len(batch.locals):
-                crops.append(batch.locals.flatten(0, 1))
-            tokens, layout = self.student.embed(crops, masks if self.recipe.masked else None)
-            keep = torch.cat([class_rows(layout, tokens.device), _patch_rows(hidden, layout)])
-            features = self.student(tokens, layout, keep, batch.drop_path.flatten(0, 1))
-            units = self.student.head.units(features)
-        views = 2 + len(batch.locals)
-        cls, patches = units.split([views * len(batch), len(hidden)])
-        heat = self.recipe.loss.student_temperature
-        scores = self.student.head.last_layer(cls).unflatten(0, (views, len(batch)))
-        dino = dino_loss(scores, targets.cls, heat)
+            seen = look(self.teacher, batch, hidden, needs_everything(self.recipe))
+        target = targets(self.teacher, seen, self.centres, now, tally)
+        with self._arithmetic():
+            units = self._student_units(batch, masks, hidden)
+        head, heat = self.student.head, self.recipe.loss.student_temperature
+        scores = head.last_layer(units[: len(units) - len(hidden)])
+        dino = dino_loss(scores.view(-1, len(batch), scores.shape[1]), target.cls, heat)
         mim = dino.new_zeros(())
         if self.recipe.masked:
-            scores = self.student.head.last_layer2(patches)
-            mim = mim_loss(scores, targets.patches, patch_weights(masks, hidden[:, 0]), heat)
-        tally.add(dino=dino.detach() * len(batch), mim=mim.detach() * len(batch))
-        return self.recipe.loss.dino_weight * dino + self.recipe.mim_weight * mim
-
-    @torch.no_grad()
-    def _teach(self, batch: PretrainBatch, hidden: Tensor, now: Settings, tally: Tally) -> Targets:
-        """The teacher sees the whole global crops, and nothing else."""
-        head = self.teacher.head
-        with self._arithmetic():
-            tokens, layout = self.teacher.embed([batch.globals.flatten(0, 1)])
-            first = class_rows(layout, tokens.device)
-            masked = _patch_rows(hidden, layout)
-            everything = self.recipe.masked and self.recipe.teacher.patch_centre == "all"
-            keep = torch.arange(len(tokens), device=first.device) if everything else None
-            features = self.teacher(
-                tokens, layout, torch.cat([first, masked]) if keep is None else keep
-            )
-            units = head.units(features)
-        if keep is None:
-            class_units, patch_units = units.split([len(first), len(masked)])
-            class_features, centred = features[: len(first)], patch_units
-        else:
-            class_units, patch_units = units[first], units[masked]
-            class_features = features[first]
-            centred = units.view(layout[0].crops, layout[0].tokens, -1)[:, 1:].flatten(0, 1)
-        scores = head.last_layer(class_units)
-        cls = sharpened(scores, self.centres.cls, now.temperature)
-        patches = sharpened(
-            head.last_layer2(patch_units), self.centres.patch, now.patch_temperature
-        )
-        spread = torch.nn.functional.normalize(class_features.float(), dim=1)
-        share = 1 / len(batch.globals)
+            scores = head.last_layer2(units[len(units) - len(hidden) :])
+            mim = mim_loss(scores, target.patches, patch_weights(masks, hidden[:, 0]), heat)
         tally.add(
-            images=len(batch),
-            class_scores=scores.sum(dim=0) * share,
-            entropy=entropy(cls).sum() * share,
-            shares=cls.sum(dim=0) * share,
-            features=spread.sum(dim=0) * share,
-            squares=spread.square().sum(dim=0) * share,
+            dino=dino.detach() * len(batch),
+            mim=mim.detach() * len(batch),
             masked=batch.masks.float().mean() * len(batch),
         )
-        if self.recipe.masked:
-            # Scores are linear in the units, so the mean's score is the scores' mean.
-            tally.add(patch_scores=head.last_layer2(centred.sum(dim=0)), patches=len(centred))
-        return Targets(cls.unflatten(0, (len(batch.globals), len(batch))), patches)
+        return self.recipe.loss.dino_weight * dino + self.recipe.mim_weight * mim
+
+    def _student_units(self, batch: PretrainBatch, masks: Tensor, hidden: Tensor) -> Tensor:
+        """Of the class tokens of all crops, view by view, and of the masked patches."""
+        crops = [batch.globals.flatten(0, 1)]
+        if len(batch.locals):
+            crops.append(batch.locals.flatten(0, 1))
+        tokens, layout = self.student.embed(crops, masks if self.recipe.masked else None)
+        keep = torch.cat([class_rows(layout, tokens.device), patch_rows(hidden, layout)])
+        features = self.student(tokens, layout, keep, batch.drop_path.flatten(0, 1))
+        return self.student.head.units(features)
 
     def _update(self, tally: Tally, now: Settings, at: Moment) -> StepLosses:
         if self._sum is not None:
@@ -197,7 +134,7 @@ class Pretrainer:
         ]
         norm = clip(gradients, self.recipe.optimiser)
         tally.arrive()
-        losses = self._losses(tally, norm, now)
+        losses = step_losses(self.recipe, tally, norm, now)
         bad = ~torch.isfinite(losses.total)
         if not self.scaler.is_enabled():
             bad = bad | ~torch.isfinite(norm)
@@ -209,25 +146,15 @@ class Pretrainer:
         self._guard.watch(at.step, bad)
         return losses
 
-    def _losses(self, tally: Tally, norm: Tensor, now: Settings) -> StepLosses:
-        dino, mim, uncertain = tally.mean("dino"), tally.mean("mim"), tally.mean("entropy")
-        variance = tally.mean("squares") - tally.mean("features").square()
-        weigh = self.recipe.loss
-        return StepLosses(
-            total=(weigh.dino_weight * dino + self.recipe.mim_weight * mim).squeeze(0),
-            dino=dino.squeeze(0),
-            mim=mim.squeeze(0),
-            teacher_entropy=uncertain.squeeze(0),
-            mean_entropy=entropy(tally.mean("shares")),
-            kl=(dino - uncertain).squeeze(0),
-            feature_std=variance.clamp(min=0).sqrt().mean(),
-            masked=tally.mean("masked").squeeze(0),
-            gradient_norm=norm,
-            now=now,
-        )
-
-    def _arithmetic(self) -> Any:
-        return _Arithmetic(self.world.device, self._half)
+    @contextmanager
+    def _arithmetic(self) -> Iterator[None]:
+        """The numbers and the attention kernels that transformer and head run with."""
+        device, half = self.world.device, self._half
+        with (
+            torch.autocast(device.type, half, enabled=half is not torch.float32),
+            sdpa_kernel(attention_kernels(device, half)),
+        ):
+            yield
 
     def settle(self) -> None:
         """Raise what is still on its way; call it before a checkpoint is written."""
@@ -259,29 +186,6 @@ class Pretrainer:
             f"backbone.{name}": value for name, value in self.teacher.backbone.state_dict().items()
         }
         return filled(self.teacher.config, tensors, "the teacher")
-
-
-class _Arithmetic:
-    """The numbers and the attention kernels that transformer and head run with."""
-
-    def __init__(self, device: torch.device, half: torch.dtype) -> None:
-        self._parts = (
-            torch.autocast(device.type, half, enabled=half is not torch.float32),
-            sdpa_kernel(attention_kernels(device, half)),
-        )
-
-    def __enter__(self) -> None:
-        for part in self._parts:
-            part.__enter__()
-
-    def __exit__(self, *problem: Any) -> None:
-        for part in reversed(self._parts):
-            part.__exit__(*problem)
-
-
-def _patch_rows(hidden: Tensor, layout: Layout) -> Tensor:
-    """Rows of masked patches, given as [crop, patch]; global crops come first."""
-    return hidden[:, 0] * layout[0].tokens + 1 + hidden[:, 1]
 
 
 def _without_mask(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
