@@ -36,6 +36,9 @@ class Source(Protocol):
 
     def read(self, entry: Entry) -> bytes: ...
 
+    def size(self, entry: Entry) -> int:
+        """Bytes, without reading them where that can be known."""
+
     def close(self) -> None: ...
 
 

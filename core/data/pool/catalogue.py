@@ -41,6 +41,9 @@ class Pool:
         """An encoded image; DataError when it is not there."""
         return self._source.read(self.index[number])
 
+    def size(self, number: int) -> int:
+        return self._source.size(self.index[number])
+
     def close(self) -> None:
         self._source.close()
 

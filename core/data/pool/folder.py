@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from ...errors import DataError
@@ -19,15 +20,24 @@ class FilesSource:
         self._root = root
 
     def read(self, entry: Entry) -> bytes:
-        path = self._root / entry.key
-        try:
+        with _naming(self._root / entry.key) as path:
             return path.read_bytes()
-        except OSError as problem:
-            reason = problem.strerror or str(problem)
-            raise DataError(f"{path}: cannot be read ({reason})") from problem
+
+    def size(self, entry: Entry) -> int:
+        with _naming(self._root / entry.key) as path:
+            return path.stat().st_size
 
     def close(self) -> None:
         """Nothing stays open."""
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[Path]:
+    try:
+        yield path
+    except OSError as problem:
+        reason = problem.strerror or str(problem)
+        raise DataError(f"{path}: cannot be read ({reason}); check that it is there") from problem
 
 
 def _entries(root: Path, watch: Watch) -> Iterator[Entry]:

@@ -28,11 +28,18 @@ class KeyedStore:
         self._opened: tuple[int, Any] | None = None
 
     def read(self, entry: Entry) -> bytes:
-        with self.environment().begin(buffers=False) as view:
-            data: bytes | None = view.get(entry.key.encode("utf-8", "surrogateescape"))
+        with self.environment().begin(buffers=True) as view:
+            return bytes(self._found(view, entry))
+
+    def size(self, entry: Entry) -> int:
+        with self.environment().begin(buffers=True) as view:
+            return len(self._found(view, entry))
+
+    def _found(self, view: Any, entry: Entry) -> memoryview:
+        data: memoryview | None = view.get(entry.key.encode("utf-8", "surrogateescape"))
         if data is None:
             raise DataError(f"{self._place}: there is no image {entry.key!r} in this LMDB")
-        return bytes(data)
+        return data
 
     def keys(self) -> Iterator[str]:
         """All keys in the store's own order, but for those that say something about it."""

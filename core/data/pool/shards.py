@@ -53,6 +53,9 @@ class ShardsSource:
             raise DataError(f"{path}: the archive is cut off before the end of {entry.key}")
         return data
 
+    def size(self, entry: Entry) -> int:
+        return entry.size
+
     def close(self) -> None:
         self._archive.cache_clear()
 
