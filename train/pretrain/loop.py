@@ -83,8 +83,6 @@ class PretrainRun:
             self.step += 1
             self.seconds = before + time.monotonic() - began - self._probing_took
             self._after_step(journal, losses)
-            if self.step == self.last:
-                break
 
     def _after_step(self, journal: Journal, losses: StepLosses) -> None:
         step, last = self.step, self.step == self.last

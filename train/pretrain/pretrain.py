@@ -49,6 +49,9 @@ class PretrainOptions:
     workers: int = option(
         0, "threads that read and augment; 0 is one per processor", low=0, high=1024
     )
+    locality: int = option(
+        0, "read so many consecutive images soon after each other (shards: 1000)", low=0
+    )
     max_bad_share: float = option(
         0.01, "stop when a larger share of the images cannot be read", low=0, high=1
     )

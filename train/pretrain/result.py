@@ -45,10 +45,10 @@ class PretrainResult:
     method: str
     epochs: int
     steps: int
-    images: int
-    """Of the pool."""
     bad_images: int
-    """Readings that failed, since the last start."""
+    """Different ones that process 0 met since the last start."""
+    bad: tuple[str, ...]
+    """Why, for the first of them."""
     images_per_second: float
     """Through the training steps of the last sitting, over all processes."""
     seconds: float
@@ -68,13 +68,13 @@ class PretrainResult:
             f"start     {self.start}",
             f"recipe    {self.recipe} ({self.method}): {self.epochs} epochs, {self.steps} steps in "
             f"{duration(self.seconds)}, {self.images_per_second:.0f} images/s",
-            f"data      {self.data}: {self.images} images",
+            f"data      {self.data}",
             f"machine   {self.machine.get('gpu') or self.machine['cpu']}, "
             f"{self.machine['threads']} threads, torch {self.machine['packages'].get('torch')}",
             "loss      " + ", ".join(f"{name} {value:.4g}" for name, value in self.losses.items()),
         ]
         if self.bad_images:
-            lines.append(f"skipped   {self.bad_images} unreadable images")
+            lines.append(f"replaced  {self.bad_images} bad images (in {NAME})")
         if self.probes:
             first, last = self.probes[0], self.probes[-1]
             lines.append(f"probe     {first.as_text()}; {last.as_text()}")
@@ -90,6 +90,7 @@ def read_pretrain_result(folder: Path) -> PretrainResult | None:
         values = json.loads(path.read_text(encoding="utf-8"))
         del values["schema"]
         probes = tuple(Probed.from_dict(one) for one in values.pop("probes"))
-        return PretrainResult(**values, probes=probes)
+        bad = tuple(values.pop("bad"))
+        return PretrainResult(**values, bad=bad, probes=probes)
     except (ValueError, TypeError, KeyError) as problem:
         raise ConfigError(f"{path} is damaged ({problem}); remove it and use --resume") from None

@@ -13,7 +13,7 @@ from torch import distributed as dist
 from ...core.data.catalogue import open_dataset
 from ...core.data.crops import default_workers
 from ...core.data.pool import Pool, open_pool
-from ...core.errors import CheckpointError, ConfigError
+from ...core.errors import CheckpointError
 from ...core.machine import this_machine
 from ...core.models.native import save_native
 from ...core.preprocess import Preprocess
@@ -40,7 +40,7 @@ from .result import PretrainResult, read_pretrain_result
 from .step import Pretrainer
 from .upstream_file import save_upstream
 
-MUST_MATCH = ("start", "recipe", "seed", "amp", "data")
+MUST_MATCH = ("start", "recipe", "seed", "amp", "data", "locality")
 SHOULD_MATCH = ("processes", *runfile.SHOULD_MATCH, "activation_checkpointing")
 CACHE_BYTES = 2 << 30
 """For the probe's decoded crops."""
@@ -57,7 +57,6 @@ class PretrainSession:
     def run(self) -> PretrainResult | None:
         options = self.options
         recipe = recipe_of(options)
-        check_parts(recipe, self.world)
         half_type(options.amp, self.world.device)
         if not self._resuming:
             runfile.refuse_used(self.out)
@@ -109,6 +108,7 @@ class PretrainSession:
             options.seed,
             self._workers(),
             options.max_bad_share,
+            locality=options.locality,
         )
         return PretrainRun(
             trainer,
@@ -161,24 +161,24 @@ class PretrainSession:
             "start": start.sentence,
             "recipe": recipe.title or options.recipe,
             "method": recipe.method,
-            "data": pool.name,
+            "data": f"{options.pool.name} ({pool.name}, {len(pool)} images)",
             "steps": str(run.step),
             "seed": str(options.seed),
         }
         save_native(model, run.trainer.teacher_model(), preprocess_of(recipe), provenance)
         save_upstream(upstream, run.trainer, recipe.schedule.epochs, self.world.size, options.seed)
-        seconds = run.seconds - before[1]
+        seconds, bad = run.seconds - before[1], run.loader.bad_images
         result = PretrainResult(
             model=str(model),
             upstream=str(upstream),
-            data=f"{pool.name} in {options.pool}",
+            data=f"{options.pool} ({pool.name}, {len(pool)} images)",
             start=start.sentence,
             recipe=recipe.title or options.recipe,
             method=recipe.method,
             epochs=recipe.schedule.epochs,
             steps=run.step,
-            images=len(pool),
-            bad_images=run.loader.bad,
+            bad=bad.reasons,
+            bad_images=bad.count,
             images_per_second=(run.step - before[0]) * recipe.batch.size / max(seconds, 1e-9),
             seconds=round(run.seconds, 1),
             losses=run.losses,
@@ -197,6 +197,7 @@ class PretrainSession:
             "seed": options.seed,
             "amp": options.amp,
             "data": pool.digest,
+            "locality": options.locality,
             "processes": self.world.size,
             "threads": torch.get_num_threads(),
             "machine": this_machine().cpu,
@@ -226,15 +227,6 @@ def recipe_of(options: PretrainOptions) -> PretrainRecipe:
     if options.accumulate:
         changes.append(f"batch.accumulate={options.accumulate}")
     return load_recipe(options.recipe, changes)
-
-
-def check_parts(recipe: PretrainRecipe, world: World) -> None:
-    size, parts = recipe.batch.size, world.size * recipe.batch.accumulate
-    if size % parts:
-        raise ConfigError(
-            f"a batch of {size} images does not divide into {recipe.batch.accumulate} parts for "
-            f"each of {world.size} processes; change batch.size, --accumulate or --nproc-per-node"
-        )
 
 
 def preprocess_of(recipe: PretrainRecipe) -> Preprocess:
