@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..core.command import CommandGroup
 from .accuracy import EvaluateOptions, evaluate
+from .distill_table import DistillationOptions, distillation
 from .engine_speed import EngineSpeedOptions, engine_speed
 from .finetune_speed import FinetuneSpeedOptions, finetune_speed
 from .gpu_bench import GpuBenchOptions, gpu_bench
@@ -18,6 +19,7 @@ main.command("ranking", RankingOptions)(ranking_speed)
 main.command("reranking", RerankingOptions)(reranking_speed)
 main.command("finetune", FinetuneSpeedOptions)(finetune_speed)
 main.command("pretraining", PretrainingOptions)(pretraining_value)
+main.command("distillation", DistillationOptions)(distillation)
 main.command("engines", EngineSpeedOptions)(engine_speed)
 main.command("gpu", GpuBenchOptions)(gpu_bench)
 main.command("native", NativeOptions)(native_speed)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ModelsOptions:
-    """List the architectures, the released models with short names and the known file families.
+    """List architectures, students to distil, released models with short names and file families.
 
     Example: personvit-train models
     """
@@ -19,12 +19,14 @@ class ModelList:
     """Names, each with one line about it."""
 
     architectures: Mapping[str, str]
+    students: Mapping[str, str]
     released: Mapping[str, str]
     families: Mapping[str, str]
 
     def as_json(self) -> dict[str, dict[str, str]]:
         return {
             "architectures": dict(self.architectures),
+            "students": dict(self.students),
             "released": dict(self.released),
             "families": dict(self.families),
         }
@@ -43,9 +45,11 @@ def list_models(options: ModelsOptions) -> ModelList:
     from ..core.models.family import families
     from ..core.models.hub import short_names
     from ..core.models.registry import describe, names
+    from .distill.student import students
 
     return ModelList(
         architectures={name: describe(name) for name in names()},
+        students={student.name: student.title for student in students().values()},
         released={name: str(address) for name, address in short_names().items()},
         families={family.name: family.title for family in families()},
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..core.models.weights import Loaded
 
 DRAWN = ("classifier.", "projection.")
-"""What depends on the data and the teacher, so that no weights bring it along."""
+"""What depends on the data and the teacher, and is drawn anew for others."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +82,13 @@ def starting_model(start: Origin, config: ModelConfig, seed: int) -> ReidVit:
     if start.loaded is None:
         draw(model, seed)
         return model
+    # A student that goes on in its teacher's space keeps its way there.
+    stays = start.config.projection == config.projection
+    fresh = tuple(name for name in DRAWN if not (stays and name == "projection."))
     given = {
         name: value
         for name, value in start.loaded.model.state_dict().items()
-        if not name.startswith(DRAWN)
+        if not name.startswith(fresh)
     }
     missing, unexpected = model.load_state_dict(given, strict=False)
     allowed = (*DRAWN, "bottleneck") if start.config.neck == "none" else DRAWN

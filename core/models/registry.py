@@ -43,6 +43,12 @@ def _sized(width: int, overrides: dict[str, object], **settings: object) -> Mode
 
 
 @register
+def vit_nano_16(**overrides: object) -> ModelConfig:
+    """6 blocks of width 64 (0.4 M weights): the student of the demonstration size."""
+    return _sized(64, overrides, depth=6)
+
+
+@register
 def vit_micro_16(**overrides: object) -> ModelConfig:
     """12 narrow blocks (width 128, 2.5 M weights) for demonstrations on a CPU."""
     return _sized(128, overrides)

@@ -32,6 +32,8 @@ MODELS = {
     "pass-mean": replace(SMALL, tokens="pass", neck="multi", fusion="mean", branch_norm=True),
     "pass-single": replace(SMALL, tokens="pass"),
     "ics": replace(SMALL, stem="ics"),
+    "student": replace(SMALL, projection=96),
+    "pass-student": replace(SMALL, tokens="pass", neck="multi", projection=48),
     "pass-384": replace(SMALL, tokens="pass", height_px=384),
 }
 

@@ -108,17 +108,23 @@ class DistillStepper:
 
     def losses(self, batch: TrainBatch) -> DistillLosses:
         """The weighted total, and each loss on its own."""
-        with arithmetic(self.world.device, self._teacher_half):
-            theirs = self._teacher_eyes.knowing(self.guide.bridge(batch.images), None)
         with arithmetic(self.world.device, self._half):
             ours = self._eyes.learning(batch.images, batch.cameras)
-        values = [term.value(ours, theirs) for term in self.lessons.terms]
+        values = self._taught(ours, batch)
         weights = [term.weight for term in self.lessons.terms]
         for name, weight in self.labels.items():
             values.append(label_loss(name, self.student, ours, batch.labels, self.recipe.loss))
             weights.append(weight)
         total = torch.stack([w * value for w, value in zip(weights, values, strict=True)]).sum()
         return DistillLosses(total, tuple(value.detach() for value in values))
+
+    def _taught(self, ours: Seen, batch: TrainBatch) -> list[Tensor]:
+        """The lessons of this batch; without any, the teacher is not asked."""
+        if not self.lessons.terms:
+            return []
+        with arithmetic(self.world.device, self._teacher_half):
+            theirs = self._teacher_eyes.knowing(self.guide.bridge(batch.images), None)
+        return [term.value(ours, theirs) for term in self.lessons.terms]
 
     def _clip(self) -> None:
         limit = self.recipe.optimiser.clip_norm
