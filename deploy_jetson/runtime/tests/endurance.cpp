@@ -1,6 +1,6 @@
 // Does memory stay flat, and does every answer stay right? Several cameras decode pictures and
 // submit crops through the C interface, for as many embeds as are asked for; pytest -m slow judges.
-//   endurance BUNDLE BACKEND EMBEDS STREAMS ROUNDS PICTURES...
+//   endurance BUNDLE BACKEND THREADS EMBEDS STREAMS ROUNDS PICTURES...
 // In each round everything is opened anew. Prints "EMBEDS RESIDENT_BYTES" a few hundred times.
 #include <fcntl.h>
 #include <unistd.h>
@@ -29,7 +29,7 @@ using Embedding = std::vector<float>;
 struct Asked {
   const char* bundle;
   const char* backend;
-  std::uint64_t embeds, streams, rounds;
+  std::uint64_t threads, embeds, streams, rounds;
   std::vector<Bytes> pictures;
 };
 
@@ -139,6 +139,7 @@ void round(const Asked& asked, std::uint64_t embeds, std::uint64_t before) {
   const auto bundle = Bundle::open(asked.bundle).or_throw();
   auto of_engine = options<pv_engine_options>();
   of_engine.backend = asked.backend;
+  of_engine.threads = static_cast<std::int32_t>(asked.threads);
   auto engine = Engine::open(bundle, of_engine).or_throw();
   const auto bytes = engine.crop_bytes();
   const auto expected = expected_of(bundle, engine, asked);
@@ -163,9 +164,10 @@ std::uint64_t number(const char* text) { return std::strtoull(text, nullptr, 10)
 }  // namespace
 
 int main(int count, char** words) try {
-  if (count < 7) give_up("BUNDLE BACKEND EMBEDS STREAMS ROUNDS PICTURES...");
-  Asked asked{words[1], words[2], number(words[3]), number(words[4]), number(words[5]), {}};
-  for (int nth = 6; nth < count; ++nth) asked.pictures.push_back(bytes_of(words[nth]));
+  if (count < 8) give_up("BUNDLE BACKEND THREADS EMBEDS STREAMS ROUNDS PICTURES...");
+  Asked asked{words[1],         words[2], number(words[3]), number(words[4]), number(words[5]),
+              number(words[6]), {}};
+  for (int nth = 7; nth < count; ++nth) asked.pictures.push_back(bytes_of(words[nth]));
   const auto embeds = asked.embeds / asked.rounds;
   for (std::uint64_t nth = 0; nth < asked.rounds; ++nth) round(asked, embeds, nth * embeds);
   return 0;

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from personvit.core.preprocess import Preprocess
 
 STREAMS = 4
+THREADS = 1
+"""Of the engine. With more, OpenVINO's TBB keeps a note of every task for a thread that gets no
+processor (oneTBB issue 1403): on an overloaded machine memory grows while that thread starves."""
 PREPROCESS, DIMENSION = Preprocess(height=32, width=16), 24
-WARM_UP = 0.1
+WARM_UP = 0.5
 MEGABYTE = 1024 * 1024
-MOST_GROWTH = {"fake": 1 * MEGABYTE, "openvino": 4 * MEGABYTE}
-"""Over a whole run, by the line through its samples. OpenVINO's own threads take memory when they
-first meet a size of batch, which is chance."""
+MOST_GROWTH = {"fake": 1 * MEGABYTE, "openvino": 2 * MEGABYTE}
+"""After the warm-up, by the line through the samples."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def fake_bundle(shared, tmp_path_factory) -> Path:
 @pytest.fixture
 def endure(native_program, pictures):
     def run(bundle: Path, backend: str, embeds: int, rounds: int = 1) -> Run:
-        words = (bundle, backend, embeds, STREAMS, rounds, *pictures)
+        words = (bundle, backend, THREADS, embeds, STREAMS, rounds, *pictures)
         done = subprocess.run(
             [native_program("endurance"), *map(str, words)], capture_output=True, text=True
         )
@@ -105,11 +107,11 @@ def test_opening_and_closing_leaves_nothing_behind(record_property, endure, fake
 
 
 @pytest.mark.slow
-def test_20_000_embeds_with_openvino_take_no_more_memory(
+def test_200_000_embeds_with_openvino_take_no_more_memory(
     record_property, endure, small_bundle, tmp_path
 ):
     pytest.importorskip("openvino")
-    run = endure(small_bundle.write(tmp_path / "m.pvb", "int8"), "openvino", 20_000)
+    run = endure(small_bundle.write(tmp_path / "m.pvb", "int8"), "openvino", 200_000)
     record_property("memory", str(run))
     assert run.growth <= MOST_GROWTH["openvino"], run
 
@@ -118,4 +120,4 @@ def test_a_leak_would_be_seen():
     embeds = np.arange(0, 1_000_000, 2500)
     noise = np.random.default_rng(0).integers(0, 3, len(embeds)) * 64 * 1024
     assert abs(Run(embeds, 30 * MEGABYTE + noise).growth) <= MOST_GROWTH["fake"]
-    assert Run(embeds, 30 * MEGABYTE + noise + 2 * embeds).growth > MOST_GROWTH["fake"]
+    assert Run(embeds, 30 * MEGABYTE + noise + 4 * embeds).growth > MOST_GROWTH["fake"]
