@@ -58,7 +58,8 @@ def _within_images(looked: Looked) -> Float32:
     people. What varies within an image is what the part is.
     """
     left = looked.features - np.nanmean(looked.features, axis=(1, 2), keepdims=True)
-    return left / np.maximum(np.linalg.norm(left, axis=-1, keepdims=True), SMALLEST)
+    units: Float32 = left / np.maximum(np.linalg.norm(left, axis=-1, keepdims=True), SMALLEST)
+    return units
 
 
 def _heaviest(attention: Float32) -> Bool:
