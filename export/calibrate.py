@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import io
-import logging
-import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..core.errors import CalibrationError
+from ..core.models.quantizers import quantizer_settings, quietly
+from ..core.models.ranges import Ranges
 from ..core.models.vit import ReidVit
 from .recipe import Recipe
 from .scales import LinearScale, Scales, attention_names
@@ -42,10 +41,29 @@ def calibrate(model: ReidVit, batches: Batches, recipe: Recipe) -> Calibrated:
     _refuse_not_finite(model, next(iter(batches())))
     ready = _smoothed(model, batches, layers, recipe.smooth) if recipe.smooth else model
     histogram = recipe.calibration != "max"
-    observed = _observe(ready, batches, _settings(layers, histogram), "max")
+    observed = _observe(ready, batches, quantizer_settings(layers, histogram=histogram), "max")
     scales = {layer: _scale(_linear(observed, layer), layer, recipe) for layer in layers}
     attention = attention_ranges(ready, batches) if recipe.int8_attention else {}
     return Calibrated(ready, {**scales, **attention})
+
+
+def trained(model: ReidVit, ranges: Ranges | None, recipe: Recipe) -> Calibrated:
+    """What training settled: nothing is measured, and nothing may be folded or added."""
+    layers = sorted(recipe.int8_layers(model.config))
+    if ranges is None:
+        raise CalibrationError(
+            "calibration = 'training' needs ranges in the weights file, which only "
+            "`personvit-train distill --int8` writes; choose max, entropy, percentile or mse"
+        )
+    asked = sorted(set(layers) - set(ranges))
+    asked += [name for name in ("smooth", "int8_attention") if getattr(recipe, name)]
+    if asked:
+        raise CalibrationError(
+            f"the recipe asks for {', '.join(asked)}, and calibration = 'training' covers the "
+            "linear layers just as they were trained; leave it out, or set calibration = 'max'"
+        )
+    rows = {layer: _row_ranges(model.backbone.get_submodule(layer)) for layer in layers}
+    return Calibrated(model, {layer: LinearScale(ranges[layer], rows[layer]) for layer in layers})
 
 
 @torch.no_grad()
@@ -102,7 +120,7 @@ def _refuse_not_finite(model: ReidVit, batch: Tensor) -> None:
 def _smoothed(model: ReidVit, batches: Batches, layers: list[str], alpha: float) -> ReidVit:
     foldable = [layer for layer in layers if layer.endswith(FOLDABLE)]
     method = {"method": "smoothquant", "alpha": alpha}
-    observed = _observe(model, batches, _settings(foldable, False), method)
+    observed = _observe(model, batches, quantizer_settings(foldable), method)
     factors = {
         layer: _linear(observed, layer).input_quantizer.pre_quant_scale.detach().clone()
         for layer in foldable
@@ -110,26 +128,10 @@ def _smoothed(model: ReidVit, batches: Batches, layers: list[str], alpha: float)
     return fold(model, factors)
 
 
-def _settings(layers: list[str], histogram: bool) -> list[dict[str, Any]]:
-    """modelopt's own presets name layers by pattern and skip some silently; this list is exact."""
-    rows: list[dict[str, Any]] = [{"quantizer_name": "*", "enable": False}]
-    calibrator = {"calibrator": "histogram"} if histogram else {}
-    for layer in layers:
-        name = f"backbone.{layer}"
-        rows += [
-            {
-                "quantizer_name": f"{name}.input_quantizer",
-                "cfg": {"num_bits": 8, "axis": None, **calibrator},
-            },
-            {"quantizer_name": f"{name}.weight_quantizer", "cfg": {"num_bits": 8, "axis": 0}},
-        ]
-    return rows
-
-
 def _observe(
     model: ReidVit, batches: Batches, settings: list[dict[str, Any]], method: str | dict[str, Any]
 ) -> nn.Module:
-    with _quiet():
+    with quietly():
         import modelopt.torch.quantization as mtq
         from modelopt.torch.quantization.model_calib import enable_stats_collection
 
@@ -152,14 +154,20 @@ def _linear(observed: nn.Module, layer: str) -> Any:
 
 
 def _scale(linear: Any, layer: str, recipe: Recipe) -> LinearScale:
-    weight = linear.weight.detach().abs().flatten(1).amax(dim=1).float().numpy()
     amax = _activation_amax(linear.input_quantizer, recipe)
     if not amax > 0:
         raise CalibrationError(
             f"the input of {layer} was zero on every calibration crop; "
             "the crops or the weights are not what this model expects"
         )
-    return LinearScale(activation=amax, weight=np.maximum(weight, np.finfo(np.float32).tiny))
+    return LinearScale(activation=amax, weight=_row_ranges(linear))
+
+
+def _row_ranges(linear: Any) -> NDArray[np.float32]:
+    """The largest magnitude of each output channel; an empty one gets the smallest there is."""
+    largest = linear.weight.detach().abs().flatten(1).amax(dim=1).float().cpu().numpy()
+    found: NDArray[np.float32] = np.maximum(largest, np.finfo(np.float32).tiny)
+    return found
 
 
 def _activation_amax(quantizer: Any, recipe: Recipe) -> float:
@@ -170,18 +178,5 @@ def _activation_amax(quantizer: Any, recipe: Recipe) -> float:
         options["percentile"] = recipe.percentile
     elif recipe.calibration == "entropy":
         options["stride"] = ENTROPY_STRIDE
-    with _quiet():
+    with quietly():
         return float(quantizer._calibrator.compute_amax(recipe.calibration, **options))
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """modelopt and torch talk on stdout and warn about GPUs; neither is news to our user."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

@@ -65,14 +65,17 @@ def _variants(trials: Sequence[Trial]) -> str:
 
 
 def _making(calibration: CalibrationSet | None, quantised: Quantised | None) -> str:
-    if calibration is None or quantised is None:
+    if quantised is None:
         return ""
     recipe = quantised.recipe
     kept = ", ".join(recipe.high_precision) or "none"
+    ranges = "Ranges from training in INT8 (quantisation-aware), not recalibrated"
+    if calibration is not None and recipe.calibration != "training":
+        count = len(calibration.samples)
+        ranges = f"Ranges by {recipe.calibration} over {count} training crops (calib.lock)"
     return (
         "## Quantisation\n\n"
-        f"Ranges by {recipe.calibration} over {len(calibration.samples)} training crops "
-        "(calib.lock); weights per output channel, activations per tensor, no residual sum and no "
+        f"{ranges}; weights per output channel, activations per tensor, no residual sum and no "
         f"LayerNorm input. Linear layers kept in higher precision: {kept} (recipe.toml)."
     )
 

@@ -24,6 +24,7 @@ from .graphs import Graphs, write_form, write_graphs
 from .judge import Judgement
 from .options import ExportOptions
 from .quantise import quantise
+from .recipe import Recipe
 from .report import report_data, write_report
 from .score import answers_of, score
 from .source import Source, open_source
@@ -110,7 +111,8 @@ def export(options: ExportOptions) -> Exported:
     write_report(report, data, graphs, trials)
     _require_pass(judgement, report)
     with stages.stage("write the bundle"):
-        made = assemble(out, source, crops if options.int8 else None, trials, carried, exact)
+        used = crops if any(recipe.looks_at_crops for recipe in _recipes(trials)) else None
+        made = assemble(out, source, used, trials, carried, exact)
     workspace.remove()
     kept = {
         f"{one.name} ({one.precision})": len(one.onnx)
@@ -119,6 +121,10 @@ def export(options: ExportOptions) -> Exported:
         for one in trial.graphs
     }
     return Exported(out, report / "report.html", made.digest, data, kept)
+
+
+def _recipes(trials: tuple[Trial, ...]) -> list[Recipe]:
+    return [trial.quantised.recipe for trial in trials if trial.quantised is not None]
 
 
 def _proofs(

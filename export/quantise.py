@@ -12,7 +12,7 @@ from ..core.data.base import Sample
 from ..core.errors import ConfigError
 from ..core.manifest import Candidate
 from ..core.models.vit import ReidVit
-from .calibrate import Calibrated, attention_ranges, calibrate
+from .calibrate import Calibrated, attention_ranges, calibrate, trained
 from .calibration import CalibrationSet
 from .recipe import Recipe, load_recipe, to_toml
 from .rehearsal import Damage, Rehearsal, choose_people, embed
@@ -84,22 +84,28 @@ class _Workshop:
         self._source, self._crops = source, crops
         self._workspace, self._progress = workspace, progress
         given = source.options.recipe
-        self._recipe = load_recipe(given) if given else Recipe()
+        self._recipe = load_recipe(given) if given else default_recipe(source)
         self._layers = self._recipe.int8_layers(source.model.config)
         if not self._layers:
             raise ConfigError(f"{given}: the recipe quantises no layer; leave --int8 out instead")
         batches = self._batches
-        self._ready: Calibrated = calibrate(source.model, batches, self._recipe)
+        self._ready: Calibrated = (
+            trained(source.model, source.ranges, self._recipe)
+            if self._recipe.calibration == "training"
+            else calibrate(source.model, batches, self._recipe)
+        )
         self._rehearsal = _rehearsal(source)
 
     def int8(self) -> Quantised:
         """Where the rehearsal fails, the layers that do most harm are protected.
 
-        A recipe that the user gave is taken as it is.
+        A recipe that the user gave is taken as it is, and so is a student trained in INT8, whose
+        full-precision form is not what it learnt to be.
         """
         options, ready = self._source.options, self._ready
         damage = self._rehearsal.damage(ready.model, ready.scales, self._layers)
-        if options.recipe or not options.search or acceptable(damage):
+        settled = options.recipe or self._recipe.calibration == "training"
+        if settled or not options.search or acceptable(damage):
             return Quantised(ready.model, ready.scales, self._recipe, damage, None)
         ranking = self._ranking(self._rehearsal)
         search = protect_worst(ready.model, self._linears, self._rehearsal, self._recipe, ranking)
@@ -153,6 +159,11 @@ class _Workshop:
             cache,
             lambda names: self._progress("ranking layers", names),
         )
+
+
+def default_recipe(source: Source) -> Recipe:
+    """Ranges that came with the weights are used; only others are measured."""
+    return Recipe(calibration="training" if source.ranges is not None else "max")
 
 
 def _rehearsal(source: Source) -> Rehearsal:

@@ -13,7 +13,8 @@ from ..core.files import write_atomically
 from ..core.models.config import ModelConfig
 from .scales import PATCH_LAYER, layer_names
 
-Method = Literal["max", "entropy", "percentile", "mse"]
+Method = Literal["max", "entropy", "percentile", "mse", "training"]
+"""training: the ranges that quantisation-aware training left in the weights file."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,20 @@ class Recipe:
             )
         chosen = set(linears) | ({PATCH_LAYER} if self.patch_convolution else set())
         return frozenset(chosen - set(self.high_precision))
+
+    @property
+    def looks_at_crops(self) -> bool:
+        """Whether any range is measured by the export itself."""
+        return self.calibration != "training" or self.int8_attention
+
+    def ranges_from(self, crops: int) -> str:
+        """Where the ranges come from, for a person."""
+        if self.calibration != "training":
+            return f"{self.calibration} of {crops} crops"
+        own = "training: those in the weights file, nothing recalibrated"
+        return (
+            f"{own}; attention's are the largest of {crops} crops" if self.int8_attention else own
+        )
 
     def protecting(self, layers: tuple[str, ...]) -> Recipe:
         """The same recipe with some more layers in high precision."""

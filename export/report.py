@@ -228,7 +228,7 @@ def _facts(source: Source, quantised: Quantised | None, judgement: Judgement) ->
     }
     if quantised is not None:
         recipe, damage = quantised.recipe, quantised.damage
-        facts["ranges"] = f"{recipe.calibration} of {source.options.calibration_crops} crops"
+        facts["ranges"] = recipe.ranges_from(source.options.calibration_crops)
         facts["kept in higher precision"] = ", ".join(recipe.high_precision) or "nothing"
         if damage is not None:
             facts["rehearsal"] = (

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import CalibrationError
+from ..core.models.ranges import layer_names as layer_names
 
 INT8_MAX = 127
 PROBABILITY_AMAX = 1.0
@@ -27,15 +28,6 @@ class LinearScale:
 
 
 Scales = Mapping[str, LinearScale]
-
-
-def layer_names(depth: int) -> tuple[str, ...]:
-    """The layers that are quantised by default: four in each block."""
-    return tuple(
-        f"blocks.{index}.{part}"
-        for index in range(depth)
-        for part in ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
-    )
 
 
 PATCH_LAYER = "patch_embed.proj"

@@ -19,6 +19,7 @@ from ..core.data.crops import BadImage, stream
 from ..core.errors import ConfigError, DataError
 from ..core.manifest import Space
 from ..core.models.lineage import lineage, whole_space
+from ..core.models.ranges import Ranges
 from ..core.models.vit import ReidVit
 from ..core.models.weights import load_weights
 from ..core.preprocess import Preprocess
@@ -44,6 +45,8 @@ class Source:
     dataset: ReidDataset
     options: ExportOptions
     bad: tuple[BadImage, ...] = ()
+    ranges: Ranges | None = None
+    """Of INT8, where training settled them."""
 
     @property
     def labelled(self) -> bool:
@@ -110,6 +113,7 @@ def open_source(options: ExportOptions) -> Source:
         dataset=dataset,
         options=options,
         bad=bad,
+        ranges=loaded.ranges,
     )
 
 

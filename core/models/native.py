@@ -12,6 +12,7 @@ from ..errors import CheckpointError, ConfigError
 from ..files import write_atomically
 from ..preprocess import Preprocess
 from .config import ModelConfig
+from .ranges import Ranges, checked_ranges
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 HEADER_KEY = "personvit"
+INT8_KEY = "int8_ranges"
+"""In the header of a student that was trained in INT8: the range of every layer's input."""
 
 
 @dataclass(frozen=True)
@@ -40,20 +43,27 @@ class NativeContent:
     config: ModelConfig
     preprocess: Preprocess
     provenance: dict[str, str]
+    ranges: Ranges | None = None
 
 
 def save_native(
-    path: Path, model: ReidVit, preprocess: Preprocess, provenance: Mapping[str, str]
+    path: Path,
+    model: ReidVit,
+    preprocess: Preprocess,
+    provenance: Mapping[str, str],
+    ranges: Ranges | None = None,
 ) -> None:
     """Write the weights whole or not at all; equal models give equal bytes."""
     from safetensors.torch import save
 
-    header = {
+    header: dict[str, Any] = {
         "schema": SCHEMA,
         "config": model.config.to_dict(),
         "preprocess": preprocess.to_dict(),
         "provenance": dict(provenance),
     }
+    if ranges is not None:
+        header[INT8_KEY] = checked_ranges(ranges, model.config.depth, str(path))
     state = model.state_dict()
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
     # One entry only: safetensors writes several in an order that changes from run to run.
@@ -97,11 +107,14 @@ def read_native(path: Path) -> NativeContent:
             f"{path} was not written by this project; `personvit-train import` reads foreign files"
         )
     try:
+        config = ModelConfig.from_dict(header["config"])
+        stored = header.get(INT8_KEY)
         return NativeContent(
             tensors=load_file(path),
-            config=ModelConfig.from_dict(header["config"]),
+            config=config,
             preprocess=Preprocess.from_dict(header["preprocess"]),
             provenance={str(key): str(value) for key, value in header["provenance"].items()},
+            ranges=None if stored is None else checked_ranges(stored, config.depth, str(path)),
         )
     except (KeyError, TypeError, AttributeError, ConfigError) as problem:
         raise CheckpointError(f"{path}: its header cannot be used: {problem}") from None

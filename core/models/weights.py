@@ -19,6 +19,7 @@ from .hub import fetch, is_remote
 from .infer import infer_config
 from .native import NativeContent, read_header, read_native
 from .published_preprocess import beside
+from .ranges import Ranges
 from .report import ImportReport
 from .safe_load import looks_like_safetensors, read_pickled
 from .strict import listing
@@ -46,6 +47,8 @@ class Loaded:
     preprocess: Preprocess
     report: ImportReport
     provenance: dict[str, str]
+    ranges: Ranges | None = None
+    """Of INT8, where training settled them."""
 
 
 AS_IT_IS = ReadOptions()
@@ -87,6 +90,9 @@ def _from_native(
 ) -> Loaded:
     adapted = adapt(content.tensors, content.config, options.size, options.tokens)
     model = filled(adapted.config, adapted.tensors, str(path))
+    # Other tokens have other magnitudes: what training settled holds for its own size only.
+    ranges = content.ranges if adapted.config == content.config else None
+    gone = content.ranges is not None and ranges is None
     report = ImportReport(
         file=str(path),
         family="native",
@@ -95,9 +101,11 @@ def _from_native(
         matched={key: key for key in adapted.tensors},
         dropped=adapted.dropped,
         changed=adapted.changed,
+        notes=("the INT8 ranges of another size or layout were left out",) if gone else (),
     )
     preprocess = _sized(content.preprocess, adapted)
-    return Loaded(model, adapted.config, preprocess, report, content.provenance | origin)
+    provenance = content.provenance | origin
+    return Loaded(model, adapted.config, preprocess, report, provenance, ranges)
 
 
 def _from_foreign(

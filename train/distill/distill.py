@@ -35,6 +35,7 @@ class DistillOptions:
     set: tuple[str, ...] = option((), "change one number of the recipe: section.key=value")
     in_teacher_space: bool = option(False, "the student answers in the teacher's space")
     token_schedule: str = option("", "patches kept after some blocks, such as 4:96,8:64")
+    int8: bool = option(False, "go on with a trained student as INT8 computes; docs/distill.md")
     out: Path | None = option(None, "a new folder for the model, checkpoints and logs (required)")
     resume: bool = option(False, "go on with the run in the output folder")
     evaluate: bool = option(True, "score query against gallery, student and teacher")

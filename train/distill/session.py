@@ -35,6 +35,7 @@ from ..stopping import StopRequest, watching
 from .bridge import Bridge
 from .comparison import compared
 from .distill import DistillOptions
+from .fake_quant import calibration_batches, check_int8, fake_quantise, plain
 from .labels import labelled, settled
 from .recipe import DistillRecipe
 from .recipe_files import load_recipe
@@ -107,6 +108,8 @@ class DistillSession(Sitting):
         config = training_config(start, recipe, classes, projection)
         if options.token_schedule:
             config = replace(config, token_schedule=parse_schedule(options.token_schedule))
+        if options.int8:
+            check_int8(config, random=start.loaded is None)
         return Plan(recipe, teacher, start, dataset, crops, config)
 
     def _recipe(self) -> DistillRecipe:
@@ -117,6 +120,8 @@ class DistillSession(Sitting):
     def _prepared(self, plan: Plan, student: ReidVit, stop: StopRequest) -> Run:
         options, world, recipe = self.options, self.world, plan.recipe
         synchronise_norms(student.backbone, world)
+        if options.int8:
+            fake_quantise(student, calibration_batches(plan.crops, world.device))
         bound = lessons(recipe.teach, plan.config, plan.teacher.config)
         trainee = Trainee(student, bound.heads.to(world.device))
         if world.shared:
@@ -159,7 +164,9 @@ class DistillSession(Sitting):
         if not self.world.leads:
             return None
         path = self.out / "model.safetensors"
-        save_native(path, student, plan.start.preprocess, self._provenance(plan, student))
+        model, ranges = plain(student) if self.options.int8 else (student, None)
+        provenance = self._provenance(plan, model)
+        save_native(path, model, plan.start.preprocess, provenance, ranges)
         scores, skipped = self._scores(plan, student)
         recipe = plan.recipe
         result = DistillResult(
@@ -212,7 +219,7 @@ class DistillSession(Sitting):
             "start": f"{plan.start.sentence}; taught by {plan.teacher.space.derived_id()}",
             "recipe": plan.recipe.to_dict(),
             "seed": options.seed,
-            "amp": f"{options.amp}, teacher {options.teacher_amp}",
+            "amp": f"{options.amp}{', int8' * options.int8}, teacher {options.teacher_amp}",
             "data": plan.crops.digest,
             "config": plan.config.to_dict(),
             "preprocess": plan.crops.preprocess.to_dict(),
