@@ -25,7 +25,7 @@ from .base import Entry, Watched, stem
 
 MAGIC = b"PVPOOL1\n"
 PLACE = np.dtype([("offset", "<u8"), ("size", "<u4"), ("file", "<u4")])
-_MANY = 1 << 16
+_MANY = 1 << 14
 
 
 class Index:

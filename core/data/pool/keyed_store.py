@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from ...errors import DataError
 from .base import Entry, PoolKind, Watch
@@ -19,66 +19,77 @@ DATA = "data.mdb"
 KEYS = "keys.pkl"
 
 
+class Opened:
+    """An environment, closed when no pool uses it any more. A forked process may go on reading:
+    nothing is written, and there is no lock table."""
+
+    def __init__(self, place: Path) -> None:
+        import lmdb
+
+        try:
+            self.environment = lmdb.open(
+                str(place),
+                subdir=place.is_dir(),
+                readonly=True,
+                lock=False,
+                readahead=False,
+                meminit=False,
+                max_spare_txns=64,
+            )
+        except lmdb.Error as problem:
+            raise DataError(
+                f"{place}: this LMDB cannot be opened ({problem}); copy it again"
+            ) from None
+
+    def __del__(self) -> None:
+        if hasattr(self, "environment"):
+            self.environment.close()
+
+
+_SHARED: WeakValueDictionary[Path, Opened] = WeakValueDictionary()
+"""LMDB may be opened once per process only, however many pools read from it."""
+_ALONE = threading.Lock()
+
+
 class KeyedStore:
-    """An LMDB opened for reading; a process that was forked opens its own."""
+    """An LMDB opened for reading."""
 
     def __init__(self, place: Path) -> None:
         self._place = place
-        self._lock = threading.Lock()
-        self._opened: tuple[int, Any] | None = None
+        with _ALONE:
+            opened = _SHARED.get(place.resolve()) or Opened(place)
+            _SHARED[place.resolve()] = opened
+        self._opened: Opened | None = opened
 
     def read(self, entry: Entry) -> bytes:
-        with self.environment().begin(buffers=True) as view:
+        with self._view() as view:
             return bytes(self._found(view, entry))
 
     def size(self, entry: Entry) -> int:
-        with self.environment().begin(buffers=True) as view:
+        with self._view() as view:
             return len(self._found(view, entry))
+
+    def keys(self) -> Iterator[str]:
+        """All keys in the store's own order, but for those that say something about it."""
+        with self._view() as view, view.cursor() as cursor:
+            for key in cursor.iternext(keys=True, values=False):
+                name = bytes(key).decode("utf-8", "surrogateescape")
+                if not name.startswith("__"):
+                    yield name
+
+    def close(self) -> None:
+        self._opened = None
+
+    def _view(self) -> Any:
+        if self._opened is None:
+            raise DataError(f"{self._place}: this pool was closed; open it again")
+        return self._opened.environment.begin(buffers=True)
 
     def _found(self, view: Any, entry: Entry) -> memoryview:
         data: memoryview | None = view.get(entry.key.encode("utf-8", "surrogateescape"))
         if data is None:
             raise DataError(f"{self._place}: there is no image {entry.key!r} in this LMDB")
         return data
-
-    def keys(self) -> Iterator[str]:
-        """All keys in the store's own order, but for those that say something about it."""
-        with self.environment().begin() as view, view.cursor() as cursor:
-            for key in cursor.iternext(keys=True, values=False):
-                name = key.decode("utf-8", "surrogateescape")
-                if not name.startswith("__"):
-                    yield name
-
-    def environment(self) -> Any:
-        opened = self._opened
-        if opened is not None and opened[0] == os.getpid():
-            return opened[1]
-        with self._lock:
-            if self._opened is None or self._opened[0] != os.getpid():
-                self._opened = (os.getpid(), _open(self._place))
-            return self._opened[1]
-
-    def close(self) -> None:
-        if self._opened is not None and self._opened[0] == os.getpid():
-            self._opened[1].close()
-        self._opened = None
-
-
-def _open(place: Path) -> Any:
-    import lmdb
-
-    try:
-        return lmdb.open(
-            str(place),
-            subdir=place.is_dir(),
-            readonly=True,
-            lock=False,
-            readahead=False,
-            meminit=False,
-            max_spare_txns=64,
-        )
-    except lmdb.Error as problem:
-        raise DataError(f"{place}: this LMDB cannot be opened ({problem}); copy it again") from None
 
 
 def _place(where: Path) -> Path | None:
