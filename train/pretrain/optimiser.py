@@ -36,7 +36,7 @@ def clip(gradients: list[Tensor], settings: OptimiserSettings) -> Tensor:
     norms = torch._foreach_norm(gradients)
     total = torch.stack(list(norms)).square().sum().sqrt()
     limit = settings.clip_norm
-    if limit is None:
+    if not limit:
         return total
     factors = (limit / (torch.stack(list(norms)) + TINY)).clamp(max=1.0)
     if settings.clip == "global":

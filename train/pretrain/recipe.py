@@ -165,7 +165,8 @@ class OptimiserSettings(_Section):
     betas: tuple[Fraction, Fraction] = (0.9, 0.999)
     weight_decay: NotNegative = 0.04
     weight_decay_end: NotNegative = 0.4
-    clip_norm: Positive | None = 3.0
+    clip_norm: NotNegative = 3.0
+    """0 clips nothing."""
     clip: Literal["parameter", "global"] = "parameter"
     """The published codes clip every tensor by itself."""
 
