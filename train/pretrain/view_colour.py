@@ -1,8 +1,8 @@
 """Colour jitter and grey as one affine map of the colours, so that pixels are touched once.
 
 Brightness, contrast, saturation and grey are affine in the colour already; contrast also moves
-towards the image's mean grey, which is affine in the mean colour. Hue turns colours about the grey
-axis (YIQ). A chain of them, in any order, is `y = pixel @ colour x + mean @ x's mean`.
+towards the image's mean grey, which is affine in the mean colour. Hue turns colours about the axis
+of greys. A chain of them, in any order, is `y = pixel @ colour x + mean @ x's mean`.
 
 The published code does each in turn on 8 bits and turns the hue in HSV; docs/decisions.md says how
 far the two are apart.
@@ -21,12 +21,10 @@ Floats = NDArray[np.float32]
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """ITU-R 601, as Pillow has it."""
 _GREY = np.tile(LUMA, (3, 1))
-_YIQ = np.array(
-    [LUMA, [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], dtype=np.float32
-)  # chroma rows add up to 0, so that greys stay grey
-_RGB = np.linalg.inv(_YIQ.astype(np.float64)).astype(np.float32)
 _ORDERS = np.array(list(itertools.permutations(range(4))))
 _ONE = np.eye(3, dtype=np.float32)
+_AXIS = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]], dtype=np.float32) / np.sqrt(np.float32(3))
+"""The cross product with the direction of greys."""
 
 
 class Colour(NamedTuple):
@@ -76,14 +74,10 @@ def _linear(jitter: Jitter) -> list[Floats]:
 
 
 def _turned(hue: Floats) -> Floats:
-    """A turn by this part of the circle about the grey axis."""
-    angle = 2 * np.pi * hue
-    turn = np.zeros((*hue.shape, 3, 3), dtype=np.float32)
-    turn[..., 0, 0] = 1
-    turn[..., 1, 1] = turn[..., 2, 2] = np.cos(angle)
-    turn[..., 2, 1] = np.sin(angle)
-    turn[..., 1, 2] = -turn[..., 2, 1]
-    return _RGB @ turn @ _YIQ
+    """A turn by this part of the circle about the axis of greys (Rodrigues' formula)."""
+    angle = 2 * np.pi * _wide(hue)
+    turned: Floats = _ONE + np.sin(angle) * _AXIS + (1 - np.cos(angle)) * (_AXIS @ _AXIS)
+    return turned.astype(np.float32)
 
 
 def _wide(values: NDArray[np.generic]) -> Floats:

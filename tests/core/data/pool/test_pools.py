@@ -101,7 +101,7 @@ def test_a_missing_file_is_told_when_it_is_read(write):
     where = write("list")
     pool = open_pool(where)
     (where.parent / pool.key(2)).unlink()
-    with pytest.raises(DataError, match="00_01_0003_00000000.jpg"):
+    with pytest.raises(DataError, match="00_01_0003_00000000"):
         pool.read(2)
     assert pool.read(3)
 
@@ -123,7 +123,7 @@ def test_what_is_no_pool_is_told(wrong, tmp_path):
 
 
 def test_a_kind_that_does_not_fit_is_refused(write):
-    with pytest.raises(DataError, match="data.mdb"):
+    with pytest.raises(DataError, match=r"data\.mdb"):
         open_pool(write("folder"), kind="lmdb")
     with pytest.raises(ConfigError, match="choose from folder"):
         open_pool(write("folder"), kind="zip")
@@ -170,7 +170,7 @@ def test_one_lmdb_may_be_open_several_times(write, images):
     where = write("lmdb")
     first, second = open_pool(where), open_pool(where)
     first.close()
-    assert second.read(0) == list(images.values())[0]
+    assert second.read(0) == next(iter(images.values()))
     with pytest.raises(DataError, match="closed"):
         first.read(0)
     second.close()

@@ -51,7 +51,7 @@ def test_a_copied_folder_of_shards_needs_no_listing(write, tmp_path, cache):
     assert len(open_pool(tmp_path / "moved")) == 6
     assert set(cache.rglob("*.index")) == before
     (tmp_path / "moved" / "shard-000001.tar").unlink()
-    with pytest.raises(DataError, match="shard-000001.tar: missing"):
+    with pytest.raises(DataError, match=r"shard-000001\.tar: missing"):
         open_pool(tmp_path / "moved")
 
 
