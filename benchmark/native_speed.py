@@ -115,6 +115,7 @@ def _measured(file: str, document: object) -> Measured:
     native = kind == "native-speed"
     machine = dict(field(Mapping[str, Any], "machine"))
     machine.pop("instruction_class", None)
+    machine["python"] = machine.get("python") or "none"  # where the native runtime ran alone
     return Measured(
         file,
         kind,
@@ -135,7 +136,7 @@ def _measured(file: str, document: object) -> Measured:
 
 
 def _engine(known: Mapping[str, Any]) -> str:
-    return " ".join(str(known[name]) for name in ("backend", "precision") if known.get(name))
+    return " ".join(str(known[name]) for name in ("runtime", "precision") if known.get(name))
 
 
 def _facts(one: Measured) -> dict[str, Any]:

@@ -93,26 +93,26 @@ def test_every_answer_is_right_while_cameras_share_an_engine(endure, fake_bundle
 
 
 @pytest.mark.slow
-def test_a_million_embeds_take_no_more_memory(record_property, endure, fake_bundle):
+def test_a_million_embeds_take_no_more_memory(record_testsuite_property, endure, fake_bundle):
     run = endure(fake_bundle, "fake", 1_000_000)
-    record_property("memory", str(run))
+    record_testsuite_property("a million embeds", str(run))
     assert run.growth <= MOST_GROWTH["fake"], run
 
 
 @pytest.mark.slow
-def test_opening_and_closing_leaves_nothing_behind(record_property, endure, fake_bundle):
+def test_opening_and_closing_leaves_nothing_behind(record_testsuite_property, endure, fake_bundle):
     run = endure(fake_bundle, "fake", 200_000, rounds=2000)
-    record_property("memory", str(run))
+    record_testsuite_property("opening and closing", str(run))
     assert run.growth <= MOST_GROWTH["fake"], run
 
 
 @pytest.mark.slow
 def test_200_000_embeds_with_openvino_take_no_more_memory(
-    record_property, endure, small_bundle, tmp_path
+    record_testsuite_property, endure, small_bundle, tmp_path
 ):
     pytest.importorskip("openvino")
     run = endure(small_bundle.write(tmp_path / "m.pvb", "int8"), "openvino", 200_000)
-    record_property("memory", str(run))
+    record_testsuite_property("200,000 embeds with OpenVINO", str(run))
     assert run.growth <= MOST_GROWTH["openvino"], run
 
 

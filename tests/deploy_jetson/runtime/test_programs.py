@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from personvit import __version__
+from personvit.benchmark.cli import main as personvit_benchmark
 from personvit.benchmark.latency import Speedup, Timing
 from personvit.core.bundle import Bundle
 from personvit.core.images import read_image
@@ -275,7 +276,7 @@ def test_vectors_of_another_space_are_refused(native, bundle, people, tmp_path):
     assert "space-" in done.err
 
 
-def test_bench_names_things_as_the_benchmark_room_does(native, bundle, people, tmp_path):
+def test_bench_names_things_as_the_benchmark_room_does(native, bundle, people, tmp_path, capsys):
     out = tmp_path / "speed.json"
     words = ("--backend", "fake", "--rounds", 2, "--batches", "1,4", "-o", out)
     done = native("pv-bench", bundle, people, *words)
@@ -294,6 +295,8 @@ def test_bench_names_things_as_the_benchmark_room_does(native, bundle, people, t
     }
     assert report["memory_bytes"]["peak"] >= report["memory_bytes"]["resident"] > 0
     assert report["start_ms"]["to_first_embedding"] > 0
+    assert personvit_benchmark.run(["native", str(out)]) == 0
+    assert "end to end (fake" in capsys.readouterr().out
 
 
 def test_openvino_answers_as_python_does(native, small_bundle, people, tmp_path):
