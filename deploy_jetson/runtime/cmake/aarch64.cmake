@@ -1,7 +1,7 @@
 # Builds for 64-bit ARM with Debian's cross compiler and its arm64 libraries; tests run under qemu.
-# apt: g++-aarch64-linux-gnu qemu-user-static, and after `dpkg --add-architecture arm64`
-# libssl-dev:arm64 zlib1g-dev:arm64 libjpeg62-turbo-dev:arm64 (Ubuntu: libjpeg-turbo8-dev:arm64)
-# libpng-dev:arm64
+# apt: g++-aarch64-linux-gnu qemu-user-static, and after `dpkg --add-architecture arm64` and an
+# update: libssl-dev:arm64 zlib1g-dev:arm64 libpng-dev:arm64 libstdc++6:arm64
+# libjpeg62-turbo-dev:arm64 (Ubuntu: libjpeg-turbo8-dev:arm64)
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
@@ -19,5 +19,7 @@ set(CMAKE_IGNORE_PATH /usr/lib/x86_64-linux-gnu /usr/lib/x86_64-linux-gnu/pkgcon
 set(ENV{PKG_CONFIG_LIBDIR} /usr/lib/aarch64-linux-gnu/pkgconfig:/usr/share/pkgconfig)
 find_program(PV_QEMU NAMES qemu-aarch64-static qemu-aarch64)
 if(PV_QEMU)
-  set(CMAKE_CROSSCOMPILING_EMULATOR "${PV_QEMU};-L;/usr/aarch64-linux-gnu")
+  # Without `-L /usr/aarch64-linux-gnu`: its loader beside the C library of libc6:arm64, which is
+  # another build, hangs in the first thread that is started.
+  set(CMAKE_CROSSCOMPILING_EMULATOR "${PV_QEMU}")
 endif()

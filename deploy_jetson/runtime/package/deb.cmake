@@ -2,7 +2,7 @@
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME personvit-runtime)
 set(CPACK_PACKAGE_VENDOR "PersonViT-Edge")
-set(CPACK_PACKAGE_CONTACT "PersonViT-Edge <maintainers@personvit.invalid>")
+set(CPACK_PACKAGE_CONTACT "PersonViT-Edge maintainers <maintainers@invalid>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "Person re-identification at the edge: runtime and programs")
 set(CPACK_PACKAGE_DESCRIPTION "Opens verified PersonViT bundles, embeds crops of people and searches
  galleries: a library with a C interface, a CMake package, and pv-embed, pv-search and pv-bench.")

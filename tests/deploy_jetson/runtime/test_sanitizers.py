@@ -20,17 +20,34 @@ NEEDED = {
     "tsan": (("c++",), "g++"),
     "aarch64-cross": (
         ("aarch64-linux-gnu-g++", "qemu-aarch64-static"),
-        "g++-aarch64-linux-gnu qemu-user-static, and the arm64 libraries that "
-        "deploy_jetson/runtime/cmake/aarch64.cmake names",
+        "g++-aarch64-linux-gnu qemu-user-static",
     ),
 }
+ARM64 = {
+    "libssl-dev": "libcrypto.so",
+    "zlib1g-dev": "libz.so",
+    "libpng-dev": "libpng.so",
+    "libjpeg62-turbo-dev": "libjpeg.so",
+    "libstdc++6": "libstdc++.so.6",
+}
+"""Debian's arm64 packages that a cross build needs, by a file of each."""
+
+
+def cannot_run(message: str) -> None:
+    pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+
+
+def absent_arm64() -> str:
+    folder = Path("/usr/lib/aarch64-linux-gnu")
+    return " ".join(f"{name}:arm64" for name, file in ARM64.items() if not (folder / file).exists())
 
 
 def built(preset: str) -> Path:
     tools, packages = NEEDED[preset]
     if absent := [tool for tool in ("cmake", "ninja", *tools) if shutil.which(tool) is None]:
-        message = f"{', '.join(absent)} not found: apt install cmake ninja-build {packages}"
-        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+        cannot_run(f"{', '.join(absent)} not found: apt install cmake ninja-build {packages}")
+    if preset == "aarch64-cross" and (wanted := absent_arm64()):
+        cannot_run(f"dpkg --add-architecture arm64 && apt update && apt install {wanted}")
     run("cmake", "--preset", preset)
     run("cmake", "--build", "--preset", preset)
     return ROOT / "build" / preset
