@@ -48,7 +48,7 @@ native:  ## the C++ runtime, into build/host (docs/cpp.md says what to install f
 native-test: native  ## its unit tests
 	ctest --preset host
 
-native-nightly: $(READY)  ## sanitizers, a million runs of each fuzzer, aarch64 under qemu
+native-nightly: $(READY)  ## sanitizers, a million runs of each fuzzer, endurance, aarch64 under qemu
 	$(BIN)/pytest -m slow tests/deploy_jetson/runtime
 
 jetson-acceptance:  ## on a board, as root: make jetson-acceptance BUNDLE=model.pvb [ARGS="--mode all"]
