@@ -146,13 +146,13 @@ def check_share(batch_size: int, world: World) -> None:
 
 
 def synchronise_norms(backbone: nn.Module, world: World) -> None:
-    """Batch norms inside the backbone (the ICS stem) must see the global batch too."""
+    """Batch norms inside the backbone must see the global batch too."""
     has_norms = any(isinstance(part, nn.BatchNorm2d) for part in backbone.modules())
     if not has_norms or not world.shared:
         return
     if world.device.type != "cuda":
         raise ConfigError(
-            "a model with an ICS stem has batch norms that PyTorch synchronises on GPUs only; "
-            "train it in one process on this machine"
+            "this model has batch norms in its backbone (an ICS stem, or a convolutional trunk), "
+            "which PyTorch synchronises on GPUs only; train it in one process on this machine"
         )
     nn.SyncBatchNorm.convert_sync_batchnorm(backbone)  # type: ignore[no-untyped-call]

@@ -15,8 +15,10 @@ def draw(model: ReidVit, seed: int) -> None:
     """Give blocks and positions their first values; the rest keeps the model's own.
 
     timm's common spread of 0.02 suits a width of 768. At 128 it leaves attention uniform, the
-    activations linear and the positions unseen.
+    activations linear and the positions unseen. Convolutional trunks keep timm's numbers.
     """
+    if model.config.convolutional:
+        return
     generator = torch.Generator().manual_seed(seed)
     backbone = model.backbone
     blocks = list(backbone.blocks.children())

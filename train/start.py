@@ -46,7 +46,8 @@ def origin(ref: str, recipe: Recipe) -> Origin:
     asked = (size["height_px"], size["width_px"]) if size else None
     loaded = load_weights(ref, ReadOptions(size=asked))
     config = loaded.config
-    sentence = f"{ref}: {config.width} wide, {config.depth} blocks, {config.tokens} tokens"
+    tokens = "" if config.convolutional else f", {config.tokens} tokens"
+    sentence = f"{ref}: {config.title}{tokens}"
     preprocess = _testing(config, recipe)
     return Origin(config, preprocess, loaded, sentence, {**loaded.provenance, "start": ref})
 

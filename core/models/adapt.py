@@ -48,7 +48,7 @@ def _to_size(given: Adapted, size: tuple[int, int]) -> Adapted:
         wanted = replace(config, height_px=size[0], width_px=size[1])
     except ConfigError as problem:
         raise CheckpointError(str(problem)) from None
-    if config.grid == wanted.grid:
+    if config.grid == wanted.grid or config.convolutional:
         return replace(given, config=wanted)
     leading = 1 if config.tokens == "cls" else 0
     return _with_positions(
@@ -63,6 +63,8 @@ def _to_tokens(given: Adapted, tokens: Tokens) -> Adapted:
     config = given.config
     if tokens == config.tokens:
         return given
+    if config.convolutional:
+        raise CheckpointError(f"{config.trunk} is convolutional and has no tokens to change")
     if config.tokens != "cls" or tokens not in ("mean", "cls-drop-patch"):
         raise CheckpointError(
             f"tokens {config.tokens!r} cannot become {tokens!r}: only a class-token model can be "

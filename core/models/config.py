@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ..errors import ConfigError
 from .token_schedule import TokenSchedule, as_schedule, check_schedule, tokens_by_block
@@ -15,6 +15,9 @@ Tokens = Literal["cls", "pass", "mean", "cls-drop-patch"]
 Stem = Literal["patch", "ics"]
 Fusion = Literal["cat", "mean"]
 Neck = Literal["none", "single", "multi"]
+Trunk = Literal["vit", "repvit_m1_0", "mobilenetv4_conv_small", "mobilenetv4_conv_medium"]
+"""vit: a transformer; the others are timm's convolutional networks of that name."""
+
 NeckFeature = Literal["before", "after"]
 
 
@@ -42,6 +45,9 @@ class ModelConfig:
     projection: int = 0
     """Above 0: an affine map from the chosen side of the neck to so many values, which makes the
     embedding one of another model's space (docs/distill.md)."""
+    trunk: Trunk = "vit"
+    """A convolutional one has a `patch` of what one cell of its last map covers, and no blocks;
+    the map's mean stands where a class token would."""
 
     def __post_init__(self) -> None:
         if self.height_px % self.patch or self.width_px % self.patch:
@@ -62,8 +68,32 @@ class ModelConfig:
         object.__setattr__(self, "token_schedule", as_schedule(self.token_schedule))
         patches = self.tokens_in_blocks - self.leading_tokens
         check_schedule(self.token_schedule, self.tokens, self.depth, patches)
+        self._check_trunk()
         if self.projection < 0:
             raise ConfigError(f"projection is a number of values or 0, not {self.projection}")
+
+    def _check_trunk(self) -> None:
+        if self.trunk not in get_args(Trunk):
+            raise ConfigError(
+                f"there is no trunk {self.trunk!r}; choose one of {', '.join(get_args(Trunk))}"
+            )
+        plain = self.tokens == "cls" and self.stem == "patch" and not self.cameras
+        if self.convolutional and not (plain and self.depth == 0):
+            raise ConfigError(
+                f"{self.trunk} is convolutional: it has no tokens, stem, blocks or camera "
+                "embedding to choose"
+            )
+
+    @property
+    def convolutional(self) -> bool:
+        return self.trunk != "vit"
+
+    @property
+    def title(self) -> str:
+        """What the network is, in a few words."""
+        if self.convolutional:
+            return f"{self.trunk}, {self.width} wide"
+        return f"{self.depth} blocks of width {self.width}"
 
     @property
     def grid(self) -> tuple[int, int]:

@@ -154,3 +154,26 @@ def vit_small_16_128_drop(**overrides: object) -> ModelConfig:
 def vit_base_16_128_drop(**overrides: object) -> ModelConfig:
     """ViT-B/16 whose class token takes the place of the top-left patch: 128 tokens."""
     return _sized(768, overrides, tokens="cls-drop-patch")
+
+
+def _convolutional(trunk: str, width: int, overrides: dict[str, object]) -> ModelConfig:
+    settings = {"trunk": trunk, "width": width, "depth": 0, "heads": 1, "patch": 32}
+    return ModelConfig.from_dict({**settings, **overrides})
+
+
+@register
+def repvit_m1_0(**overrides: object) -> ModelConfig:
+    """RepViT-M1.0, a light convolutional network (6.4 M weights, 448 values per embedding)."""
+    return _convolutional("repvit_m1_0", 448, overrides)
+
+
+@register
+def mobilenetv4_conv_small(**overrides: object) -> ModelConfig:
+    """MobileNetV4-Conv-Small, convolutional (1.3 M weights, 960 values per embedding)."""
+    return _convolutional("mobilenetv4_conv_small", 960, overrides)
+
+
+@register
+def mobilenetv4_conv_medium(**overrides: object) -> ModelConfig:
+    """MobileNetV4-Conv-Medium, convolutional (7.2 M weights, 960 values per embedding)."""
+    return _convolutional("mobilenetv4_conv_medium", 960, overrides)

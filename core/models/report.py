@@ -84,6 +84,11 @@ def _arrow(entry: Changed) -> str:
 
 def _summary(config: ModelConfig) -> str:
     rows, columns = config.grid
+    if config.convolutional:
+        return (
+            f"{config.title}, {config.height_px}x{config.width_px} pixels, neck {config.neck}, "
+            f"embedding {config.embedding} {config.neck_feature} the neck, {config.classes} classes"
+        )
     return (
         f"width {config.width}, {config.depth} blocks, {config.heads} heads, "
         f"{config.height_px}x{config.width_px} pixels in {rows}x{columns} patches, "

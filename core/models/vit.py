@@ -1,9 +1,9 @@
-"""The re-identification transformer: a backbone, its necks, an embedding and a classifier."""
+"""The re-identification model: a backbone, its necks, an embedding and a classifier."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 from ..errors import ConfigError
 from .backbone import PARTS, Backbone
 from .config import ModelConfig, NeckFeature
+from .convolutional import ConvBackbone
 from .strict import fill
 
 
@@ -28,7 +29,7 @@ class ReidVit(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.backbone = Backbone(config)
+        self.backbone = _backbone(config)
         self.bottleneck: nn.Module = nn.Identity()
         if config.neck == "single":
             self.bottleneck = frozen_bias_norm(config.features)
@@ -109,6 +110,13 @@ def filled(
         model = ReidVit(config)
     fill(model, tensors, where, original)
     return model.eval()
+
+
+def _backbone(config: ModelConfig) -> Backbone:
+    if not config.convolutional:
+        return Backbone(config)
+    # It keeps what a backbone promises as far as models and training need it: tokens in a row.
+    return cast("Backbone", ConvBackbone(config))
 
 
 def frozen_bias_norm(width: int) -> nn.BatchNorm1d:

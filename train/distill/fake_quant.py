@@ -32,6 +32,11 @@ def check_int8(config: ModelConfig, *, random: bool) -> None:
             "--int8 goes on from a trained student, whose ranges can be calibrated; distil without "
             "it first, then give that run's model.safetensors as STUDENT or --initial"
         )
+    if config.convolutional:
+        raise ConfigError(
+            f"--int8 trains transformers; distil {config.trunk} without it, and let "
+            "personvit-export calibrate it"
+        )
     if config.cameras:
         raise ConfigError("--int8 trains for export, which refuses models with camera embeddings")
 

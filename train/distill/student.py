@@ -56,10 +56,10 @@ def drawn(architecture: str) -> Callable[[Ask], Origin]:
             return plan
         found = origin(ask.initial, ask.recipe)
         wanted, given = plan.config, found.config
-        if (wanted.width, wanted.depth) != (given.width, given.depth):
+        if wanted.title != given.title:
             raise ConfigError(
-                f"{ask.initial} is {given.width} wide with {given.depth} blocks, and {architecture}"
-                f" is {wanted.width} wide with {wanted.depth}; choose another --initial or student"
+                f"{ask.initial} is {given.title}, and {architecture} is {wanted.title}; choose "
+                "another --initial or student"
             )
         return found
 

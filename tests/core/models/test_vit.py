@@ -16,7 +16,8 @@ SMALL = {"width": 128, "depth": 2, "heads": 2, "height_px": 64, "width_px": 32}
 
 @pytest.mark.parametrize("name", names())
 def test_every_architecture_embeds_any_multiple_of_its_patch(name):
-    config = config_of(name, depth=1, height_px=96, width_px=32, classes=3)
+    shallow = {} if config_of(name).convolutional else {"depth": 1}
+    config = config_of(name, **shallow, height_px=96, width_px=32, classes=3)
     model = build(config).eval()
     with torch.no_grad():
         features = model(torch.randn(2, 3, 96, 32))

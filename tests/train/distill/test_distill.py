@@ -134,6 +134,14 @@ def test_the_teacher_is_not_changed_and_workers_change_nothing(options, weights,
     ).read_bytes()
 
 
+def test_a_finished_run_is_not_repeated_and_another_teacher_is_refused(options, capsys):
+    result = distill(options(in_teacher_space=True))
+    assert distill(options(in_teacher_space=True, resume=True)) == result
+    assert "finished already" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="taught by space-"):
+        distill(options("classifier", in_teacher_space=True, resume=True))
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -148,7 +156,7 @@ def test_the_teacher_is_not_changed_and_workers_change_nothing(options, weights,
             {"set": ("teach.teacher_space=true", "teach.embedding_weight=0")},
             "teacher_space is learnt from",
         ),
-        ({"student": "vit-tiny", "initial": "vit_micro_16"}, "128 wide with 12 blocks"),
+        ({"student": "vit-tiny", "initial": "vit_micro_16"}, "vit_micro_16 is 12 blocks of width 128"),
         ({"student": "vit-half", "initial": "vit_micro_16"}, "nothing to inherit"),
     ],
 )
