@@ -28,7 +28,7 @@ def trainable() -> tuple[str, ...]:
     return tuple(
         name
         for name, config in configs.items()
-        if config.tokens == "cls" and config.stem == "patch"
+        if config.tokens == "cls" and config.stem == "patch" and not config.convolutional
     )
 
 
