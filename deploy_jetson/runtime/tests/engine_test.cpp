@@ -136,6 +136,11 @@ class WrongAt final : public pv::Engine {
   float value_;
 };
 
+std::unique_ptr<pv::Engine> wrong_at(const std::shared_ptr<MemoryBundle>& bundle, int size,
+                                     float value) {
+  return std::make_unique<WrongAt>(opened(bundle, fake()), size, value);
+}
+
 pv::Cpu cpu_with(std::vector<std::string> flags) { return {"A processor", std::move(flags)}; }
 
 }  // namespace
@@ -197,14 +202,36 @@ TEST_CASE("what is wrong at one batch size only is found at that size") {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   for (const int size : {1, 8}) {
     for (const float value : {1e6F, nan}) {
-      WrongAt engine(opened(bundle, fake()), size, value);
-      const auto replayed = pv::replay_golden(engine, bundle->golden_, "it");
-      REQUIRE_FALSE(replayed);
-      CHECK(says(replayed.error(), "at batch " + std::to_string(size)));
+      const auto engine = pv::Engine::proven(wrong_at(bundle, size, value), *bundle, 0);
+      REQUIRE_FALSE(engine);
+      CHECK(says(engine.error(), "at batch " + std::to_string(size)));
     }
   }
-  WrongAt elsewhere(opened(bundle, fake()), 3, nan);
-  CHECK(pv::replay_golden(elsewhere, bundle->golden_, "it"));
+  CHECK(pv::Engine::proven(wrong_at(bundle, 3, nan), *bundle, 0));
+}
+
+TEST_CASE("a quick start proves a batch size before its first answer, and refuses it for good") {
+  const auto bundle = proven_bundle();
+  const auto& crops = bundle->golden_.crops;
+  std::vector<float> out(kGolden * kDimension);
+  for (const int wrong : {1, 8}) {
+    const int right = 9 - wrong;
+    CHECK_FALSE(pv::Engine::proven(wrong_at(bundle, wrong, 1e6F), *bundle, wrong));
+    const auto engine = pv::Engine::proven(wrong_at(bundle, wrong, 1e6F), *bundle, right);
+    REQUIRE(engine);
+    for (int times = 0; times < 2; ++times) {
+      CHECK((*engine)->embed(crops.data(), static_cast<std::size_t>(right), out.data()));
+      const auto refused =
+          (*engine)->embed(crops.data(), static_cast<std::size_t>(wrong), out.data());
+      REQUIRE_FALSE(refused);
+      CHECK(refused.error().code == pv::Code::environment);
+      CHECK(says(refused.error(), "at batch " + std::to_string(wrong)));
+    }
+  }
+  auto options = fake();
+  options.first = 1;
+  CHECK(opened(bundle, options)->embed(crops.data(), kGolden, out.data()));
+  CHECK(out == bundle->golden_.embeddings);
 }
 
 TEST_CASE("golden crops fill batches that do not divide them") {

@@ -137,7 +137,7 @@ Status measure(const Plan& plan, int batch, const Arguments& given, const StopSi
   const bool is_first = measured.latency.timings.empty();
   const double began = since_start_ms();
   auto options = plan.engine;
-  options.batch = batch;
+  options.batch = options.first = batch;
   const auto model = open_model(plan.bundle, given, options);
   if (!model) return model.error();
   Work work(*model->engine, plan, batch);

@@ -1,4 +1,5 @@
 // pv-embed: image files to embeddings.
+#include <algorithm>
 #include <filesystem>
 
 #include "common/embed_images.h"
@@ -48,7 +49,10 @@ Status embed(const Arguments& given) {
   const auto paths = images_in(places);
   if (!paths) return paths.error();
   const StopSignals stop;
-  const auto model = open_model(given.words().front(), given, *options);
+  auto asked = *options;
+  asked.first =
+      static_cast<int>(std::min<std::size_t>(std::max<std::size_t>(paths->size(), 1), kMostBatch));
+  const auto model = open_model(given.words().front(), given, asked);
   if (!model) return model.error();
   if (auto begun = (*sink)->begin(*model, *paths); !begun) return begun;
   std::vector<BadImage> bad;

@@ -43,9 +43,9 @@ void compare(const float* found, const float* wanted, std::size_t width, int cro
 }
 
 // Crops are repeated to fill a batch, so that the batch is really that large.
-Result<Drift> measure(Engine& engine, const Golden& golden, int batch) {
+Result<Drift> measure(const RunBatch& run, const Golden& golden, int batch) {
   const auto size = golden.crops.size() / static_cast<std::size_t>(golden.count);
-  const auto width = static_cast<std::size_t>(engine.dimension());
+  const auto width = golden.embeddings.size() / static_cast<std::size_t>(golden.count);
   const auto most = static_cast<std::size_t>(batch);
   std::vector<std::uint8_t> crops(most * size);
   std::vector<float> found(most * width);
@@ -56,9 +56,7 @@ Result<Drift> measure(Engine& engine, const Golden& golden, int batch) {
       const auto* from = golden.crops.data() + crop * size;
       std::copy(from, from + size, crops.data() + static_cast<std::size_t>(nth) * size);
     }
-    if (const auto done = engine.embed(crops.data(), most, found.data()); !done) {
-      return done.error();
-    }
+    if (const auto done = run(crops.data(), batch, found.data()); !done) return done.error();
     for (int nth = 0; nth < batch; ++nth) {
       const int crop = (start + nth) % golden.count;
       compare(found.data() + static_cast<std::size_t>(nth) * width,
@@ -94,19 +92,12 @@ std::string sentence(const Drift& worst, const Bounds& bounds, int batch, const 
 
 }  // namespace
 
-Status replay_golden(Engine& engine, const Golden& golden, const std::string& name) {
-  auto sizes = engine.sizes();
-  std::sort(sizes.begin(), sizes.end());
-  sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
-  const auto bounds = engine.bounds();
-  for (const int batch : sizes) {
-    const auto worst = measure(engine, golden, batch);
-    if (!worst) return worst.error();
-    if (!worst->within(bounds)) {
-      return environment_error(sentence(*worst, bounds, batch, name));
-    }
-  }
-  return Done{};
+Status replay_golden(const RunBatch& run, const Golden& golden, const Bounds& bounds, int batch,
+                     const std::string& name) {
+  const auto worst = measure(run, golden, batch);
+  if (!worst) return worst.error();
+  if (worst->within(bounds)) return Done{};
+  return environment_error(sentence(*worst, bounds, batch, name));
 }
 
 }  // namespace pv

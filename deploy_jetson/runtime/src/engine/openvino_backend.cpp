@@ -1,8 +1,9 @@
 // OpenVINO: the embedded default on CPUs, running a bundle's `cpu` variant.
 //
-// One crop and a full batch have models of their own, both compiled when the engine is opened; a
-// batch between them runs crop by crop, which on a few cores takes as long as a model of that size
-// would, and compiles nothing while frames wait.
+// One crop and a full batch have models of their own, compiled when the engine is opened (or, for
+// a quick start, before their first use); a batch between them runs crop by crop, which on a few
+// cores takes as long as a model of that size would, and compiles nothing while frames wait.
+#include <algorithm>
 #include <openvino/openvino.hpp>
 
 #include "backends.h"
@@ -52,8 +53,12 @@ class Runner {
 class OpenVinoEngine final : public Engine {
  public:
   OpenVinoEngine(std::shared_ptr<const Bundle> bundle, std::unique_ptr<OpenVinoModels> models,
-                 int batch)
-      : bundle_(std::move(bundle)), models_(std::move(models)), batch_(batch) {
+                 int batch, std::string input, std::string output)
+      : bundle_(std::move(bundle)),
+        models_(std::move(models)),
+        input_(std::move(input)),
+        output_(std::move(output)),
+        batch_(batch) {
     const auto& choice = models_->choice();
     const auto& manifest = bundle_->manifest();
     info_ = {"openvino",
@@ -69,21 +74,20 @@ class OpenVinoEngine final : public Engine {
     width_ = static_cast<std::size_t>(manifest.dimension);
   }
 
-  Status prepare(const TensorSpec& input, const TensorSpec& output) {
-    for (const int size : {1, batch_}) {
-      auto& runner = size == 1 ? one_ : full_;
-      if (runner) continue;
-      auto compiled = models_->compiled(size);
-      if (!compiled) return compiled.error();
-      runner = std::make_unique<Runner>(*std::move(compiled), input.name, output.name);
-      const ov::Shape wanted{static_cast<std::size_t>(size), width_};
-      if (runner->output_shape() != wanted || runner->output_type() != ov::element::f32) {
-        return user_error(models_->name() + ": the graph's output '" + output.name +
-                          "' has another type or shape than the manifest says; export it again");
-      }
+  Status prepare(int size) {
+    auto& runner = size == 1 ? one_ : full_;
+    if (runner) return Done{};
+    auto compiled = models_->compiled(size);
+    if (!compiled) return compiled.error();
+    auto made = std::make_unique<Runner>(*std::move(compiled), input_, output_);
+    const ov::Shape wanted{static_cast<std::size_t>(size), width_};
+    if (made->output_shape() != wanted || made->output_type() != ov::element::f32) {
+      return user_error(models_->name() + ": the graph's output '" + output_ +
+                        "' has another type or shape than the manifest says; export it again");
     }
-    if (!models_->complaint().empty()) info_.notes.push_back(models_->complaint());
-    models_->done();
+    runner = std::move(made);
+    note_complaint();
+    if (one_ && (full_ || batch_ == 1)) models_->done();
     return Done{};
   }
 
@@ -91,16 +95,18 @@ class OpenVinoEngine final : public Engine {
   const Preprocess& preprocess() const override { return bundle_->manifest().preprocess; }
   int dimension() const override { return static_cast<int>(width_); }
   int batch() const override { return batch_; }
+  int size_for(int count) const override { return count == batch_ ? batch_ : 1; }
   Bounds bounds() const override { return models_->choice().bounds; }
 
  protected:
   Status run(const std::uint8_t* crops, int count, float* out) override {
     try {
-      if (count == batch_ && full_) {
-        full_->run(crops, out);
-        return Done{};
+      const int size = size_for(count);
+      if (auto ready = prepare(size); !ready) return ready;
+      auto& runner = size == 1 ? *one_ : *full_;
+      for (int nth = 0; nth < count; nth += size, crops += crop_, out += width_) {
+        runner.run(crops, out);
       }
-      for (int nth = 0; nth < count; ++nth, crops += crop_, out += width_) one_->run(crops, out);
       return Done{};
     } catch (const std::exception& problem) {
       return models_->refusal(problem);
@@ -108,12 +114,21 @@ class OpenVinoEngine final : public Engine {
   }
 
  private:
+  void note_complaint() {
+    const auto& complaint = models_->complaint();
+    auto& notes = info_.notes;
+    const bool is_new = std::find(notes.begin(), notes.end(), complaint) == notes.end();
+    if (!complaint.empty() && is_new) notes.push_back(complaint);
+  }
+
   std::shared_ptr<const Bundle> bundle_;
   std::unique_ptr<OpenVinoModels> models_;
+  std::string input_, output_;
   EngineInfo info_;
   int batch_;
   std::size_t crop_ = 0, width_ = 0;
-  std::unique_ptr<Runner> one_, full_;  // full_ is empty where a full batch is one crop
+  std::unique_ptr<Runner> one_,
+      full_;  // empty until used; full_ stays so where a batch is one crop
 };
 
 std::string missing(const EngineOptions&) { return ""; }
@@ -134,8 +149,14 @@ Result<std::unique_ptr<Engine>> open(const std::shared_ptr<const Bundle>& bundle
   try {
     auto models = std::make_unique<OpenVinoModels>(bundle, *std::move(choice), cpu, options.threads,
                                                    options.cache);
-    auto engine = std::make_unique<OpenVinoEngine>(bundle, std::move(models), options.batch);
-    if (const auto ready = engine->prepare(**input, **output); !ready) return ready.error();
+    auto engine = std::make_unique<OpenVinoEngine>(bundle, std::move(models), options.batch,
+                                                   (*input)->name, (*output)->name);
+    const int first = std::min(options.first, options.batch);
+    const std::vector<int> now =
+        first > 0 ? std::vector<int>{engine->size_for(first)} : engine->sizes();
+    for (const int size : now) {
+      if (const auto ready = engine->prepare(size); !ready) return ready.error();
+    }
     return std::unique_ptr<Engine>(std::move(engine));
   } catch (const std::exception& problem) {
     return environment_error(std::string("OpenVINO does not start here: ") + problem.what() +
