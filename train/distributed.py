@@ -17,11 +17,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
+from torch._C._distributed_c10d import PrefixStore, Store
 from torch.autograd.function import FunctionCtx
+from torch.distributed.rendezvous import rendezvous
 
 from ..core.errors import ConfigError, EnvironmentMismatch
 
 PATIENCE = timedelta(minutes=10)
+
+
+class LostPeerError(EnvironmentMismatch):
+    """Another process of the job is gone."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +68,32 @@ def joined(choice: str) -> Iterator[World]:
         yield World(device)
         return
     backend = "nccl" if device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, timeout=PATIENCE)
+    dist.init_process_group(backend, store=_store(), rank=rank, world_size=size, timeout=PATIENCE)
     try:
         yield World(device, rank, size)
+    except RuntimeError as problem:
+        if isinstance(problem, dist.DistError) or "gloo" in str(problem):
+            raise LostPeerError(
+                f"process {rank} lost the connection to another one of this job, which may have "
+                f"said why ({str(problem).splitlines()[0][:200]}); torchrun --max-restarts=N "
+                "starts a job again by itself"
+            ) from problem
+        raise
     finally:
         dist.destroy_process_group()
+
+
+def _store() -> Store:
+    """Where the processes find each other's addresses, apart for every start of a job.
+
+    torchrun serves the same store to restarted workers, who would find the addresses of the dead
+    there (PyTorch 2.15). Machines count restarts each for itself, so jobs on several need
+    TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 instead (docs/pretrain.md).
+    """
+    store, _, _ = next(rendezvous("env://"))
+    alone = os.environ.get("GROUP_WORLD_SIZE", "1") == "1"
+    start = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") if alone else "0"
+    return PrefixStore(f"start-{start}", store)
 
 
 def _device(choice: str, local_rank: int) -> torch.device:
