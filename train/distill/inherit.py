@@ -30,7 +30,7 @@ def halved(ask: Ask) -> Origin:
             "give a weights file to --initial"
         )
     config = found.config
-    if config.depth % EVERY or config.token_schedule:
+    if not config.depth or config.depth % EVERY or config.token_schedule:
         raise ConfigError(
             f"{source} has {config.depth} blocks"
             + (" and a token schedule" if config.token_schedule else "")
