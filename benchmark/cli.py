@@ -9,6 +9,7 @@ from .engine_speed import EngineSpeedOptions, engine_speed
 from .finetune_speed import FinetuneSpeedOptions, finetune_speed
 from .gpu_bench import GpuBenchOptions, gpu_bench
 from .native_speed import NativeOptions, native_speed
+from .pretrain_data_speed import PretrainDataOptions, pretrain_data_speed
 from .pretrain_speed import PretrainSpeedOptions, pretrain_speed
 from .pretraining_value import PretrainingOptions, pretraining_value
 from .ranking_speed import RankingOptions, ranking_speed
@@ -21,6 +22,7 @@ main.command("ranking", RankingOptions)(ranking_speed)
 main.command("reranking", RerankingOptions)(reranking_speed)
 main.command("finetune", FinetuneSpeedOptions)(finetune_speed)
 main.command("pretrain", PretrainSpeedOptions)(pretrain_speed)
+main.command("pretrain-data", PretrainDataOptions)(pretrain_data_speed)
 main.command("pretraining", PretrainingOptions)(pretraining_value)
 main.command("distillation", DistillationOptions)(distillation)
 main.command("engines", EngineSpeedOptions)(engine_speed)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from .graph_narrowing import Narrowing, foreground, narrowed
+from .graph_narrowing import Narrowing, foreground, places, staying
 from .graph_quant import linear, quantised
 from .graph_weights import Block, Linear, Norm
 from .graph_writer import GraphWriter
@@ -20,7 +20,7 @@ class Shape:
     heads: int
     width: int
     narrowing: Narrowing | None = None
-    """Where a token schedule drops patches after the block."""
+    """Where a token schedule lets only some tokens through."""
 
     @property
     def head(self) -> int:
@@ -34,22 +34,21 @@ def block(
     name = f"blocks.{weights.index}"
     normed = layer_norm(writer, f"{name}.norm1", weights.norm1, value)
     query, key, value_ = _projections(writer, weights.qkv, normed, shape)
+    if shape.narrowing is None:
+        stream = leading(writer, value, f"{name}.stream", shape)
+    else:
+        query, stream = _narrowed(writer, f"{name}.narrow", query, key, value, shape)
+        shape = replace(shape, kept=shape.narrowing.tokens)
     if writer.spec.attention == "native":
         mixed = _native(writer, name, query, key, value_, shape)
     else:
         ranges = _attention_ranges(writer, weights.index, scales)
         mixed = _decomposed(writer, name, query, key, value_, shape, ranges)
     attended = linear(writer, weights.proj, mixed)
-    stream = leading(writer, value, f"{name}.stream", shape)
     stream = writer.node("Add", f"{name}.residual1", stream, attended)
     normed = layer_norm(writer, f"{name}.norm2", weights.norm2, stream)
     hidden = writer.node("Gelu", f"{name}.mlp.gelu", linear(writer, weights.fc1, normed))
-    stream = writer.node("Add", f"{name}.residual2", stream, linear(writer, weights.fc2, hidden))
-    if shape.narrowing is None:
-        return stream
-    name = f"{name}.narrow"
-    attention = foreground(writer, name, query, key, shape.heads, shape.head)
-    return narrowed(writer, name, stream, attention, shape.tokens, shape.narrowing)
+    return writer.node("Add", f"{name}.residual2", stream, linear(writer, weights.fc2, hidden))
 
 
 def layer_norm(writer: GraphWriter, name: str, norm: Norm, value: str) -> str:
@@ -70,6 +69,17 @@ def leading(writer: GraphWriter, value: str, name: str, shape: Shape) -> str:
         return value
     start, stop = writer.integers("first", 0), writer.integers(f"kept.{shape.kept}", shape.kept)
     return writer.node("Slice", name, value, start, stop, writer.integers("token_axis", 1))
+
+
+def _narrowed(
+    writer: GraphWriter, name: str, query: str, key: str, value: str, shape: Shape
+) -> tuple[str, str]:
+    """Queries, and the residual stream, of the tokens that stay."""
+    assert shape.narrowing is not None  # noqa: S101
+    attention = foreground(writer, name, query, key, shape.heads, shape.head)
+    rows = places(writer, name, attention, shape.tokens, shape.narrowing)
+    asking = staying(writer, f"{name}.query", query, rows)
+    return asking, staying(writer, f"{name}.stream", value, rows)
 
 
 def _projections(

@@ -1,4 +1,9 @@
-"""Where a token schedule drops patches: operators that every runtime has, with constant sizes."""
+"""Where a token schedule drops patches: operators that every runtime has, with constant sizes.
+
+What a token becomes in a block depends on the keys and values of all, but on no other's query. So
+only those that stay ask, and everything after the attention is made for them alone: the same
+numbers as dropping the others at the end of the block, for less work.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +24,10 @@ class Narrowing:
     leading: int
     patches: int
 
+    @property
+    def tokens(self) -> int:
+        return self.leading + self.patches
+
 
 def foreground(writer: GraphWriter, name: str, query: str, key: str, heads: int, head: int) -> str:
     """[batch, tokens]: the class token's attention, mean over heads.
@@ -38,26 +47,27 @@ def foreground(writer: GraphWriter, name: str, query: str, key: str, heads: int,
     return writer.node("ReduceMean", f"{name}.foreground", shares, axes, keepdims=0)
 
 
-def narrowed(
-    writer: GraphWriter, name: str, value: str, attention: str, tokens: int, stay: Narrowing
-) -> str:
-    """The leading tokens and the patches of most attention, in the order of attention.
+def places(writer: GraphWriter, name: str, attention: str, tokens: int, stay: Narrowing) -> str:
+    """[batch, staying, 1]: the leading tokens and the patches of most attention, in its order.
 
     The order means nothing to a transformer, and another sort would only cost time.
     """
-    count = stay.leading + stay.patches
     ahead = np.zeros(tokens, dtype=np.float32)
     ahead[: stay.leading] = AHEAD + np.arange(stay.leading)[::-1]
     ranked = writer.node(
         "Add", f"{name}.ranked", attention, writer.floats(f"ahead.{tokens}", ahead)
     )
-    _, places = writer.split(
+    _, found = writer.split(
         "TopK",
         f"{name}.largest",
         (f"{name}.largest", f"{name}.places"),
         ranked,
-        writer.integers(f"kept.{count}", count),
+        writer.integers(f"kept.{stay.tokens}", stay.tokens),
         axis=-1,
     )
-    places = writer.node("Unsqueeze", f"{name}.rows", places, writer.integers("last_axis", -1))
-    return writer.node("GatherND", f"{name}.stream", value, places, batch_dims=1)
+    return writer.node("Unsqueeze", f"{name}.rows", found, writer.integers("last_axis", -1))
+
+
+def staying(writer: GraphWriter, name: str, value: str, rows: str) -> str:
+    """Of [batch, tokens, width] the tokens at these places."""
+    return writer.node("GatherND", name, value, rows, batch_dims=1)

@@ -45,6 +45,7 @@ class SpeedGraphsOptions:
 
     folder: Path = argument("where the graphs go")
     model: tuple[str, ...] = option(("vit_small_16", "vit_base_16"), "An architecture; repeat it.")
+    token_schedule: str = option("", "patches kept after some blocks, such as 4:96,8:64")
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,12 @@ def _write(options: SpeedGraphsOptions) -> Iterator[Path]:
     import torch
 
     from ..core.models.registry import config_of
+    from ..core.models.token_schedule import parse_schedule
     from ..core.models.vit import build
 
     for name in options.model:
         torch.manual_seed(0)
-        config = config_of(name)
+        config = config_of(name, token_schedule=parse_schedule(options.token_schedule))
         model = build(config).eval()
         layers = frozenset(layer_names(config.depth))
         scales = _scales(model, layers)

@@ -27,11 +27,20 @@ class NarrowingBlock(Block):
         # Spelled out: timm's attention keeps its queries and keys to itself.
         attn: Any = self.attn
         query, key, value = _heads(attn.qkv(self.norm1(x)), attn.num_heads)
-        mixed = scaled_dot_product_attention(query, key, value)
-        x = x + self.drop_path1(attn.proj(mixed.transpose(1, 2).flatten(2)))
-        x = x + self.drop_path2(self.mlp(self.norm2(x)))
         self.kept = strongest(foreground(query, key, self.leading), self.keep)
-        return torch.cat([x[:, : self.leading], chosen(x[:, self.leading :], self.kept)], dim=1)
+        # All are looked at, but only those that stay look, and only they go through the rest.
+        mixed = scaled_dot_product_attention(self._staying(query, 2), key, value)
+        x = self._staying(x, 1)
+        x = x + self.drop_path1(attn.proj(mixed.transpose(1, 2).flatten(2)))
+        return x + self.drop_path2(self.mlp(self.norm2(x)))
+
+    def _staying(self, tokens: Tensor, axis: int) -> Tensor:
+        """The leading tokens and the kept patches, which lie along this axis."""
+        assert self.kept is not None  # noqa: S101
+        first, patches = tokens.tensor_split([self.leading], dim=axis)
+        shape = [len(self.kept), *([1] * (axis - 1)), self.keep, 1]
+        places = self.kept.view(shape).expand(*patches.shape[:axis], -1, patches.shape[-1])
+        return torch.cat([first, patches.gather(axis, places)], dim=axis)
 
 
 def _heads(joint: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -57,10 +66,6 @@ def foreground(query: Tensor, key: Tensor, leading: int) -> Tensor:
 def strongest(scores: Tensor, keep: int) -> Tensor:
     """The places of the largest scores, largest first; of equal ones the first in the grid."""
     return scores.sort(dim=1, descending=True, stable=True).indices[:, :keep]
-
-
-def chosen(patches: Tensor, places: Tensor) -> Tensor:
-    return patches.gather(1, places.unsqueeze(-1).expand(-1, -1, patches.shape[-1]))
 
 
 def kept_patches(blocks: nn.Module) -> Tensor | None:
