@@ -69,7 +69,7 @@ def pretrain_speed(options: PretrainSpeedOptions) -> Report:
 
 
 def _contenders(options: PretrainSpeedOptions) -> dict[str, Callable[[int], Found]]:
-    ours = {"ours float32": {"amp": "off"}, "ours bf16": {"amp": "bf16"}}
+    ours: dict[str, dict[str, Any]] = {"ours float32": {"amp": "off"}, "ours bf16": {"amp": "bf16"}}
     if options.compile:
         ours |= {f"{name} compiled": {**words, "compile": True} for name, words in ours.items()}
     contenders: dict[str, Callable[[int], Found]] = {

@@ -27,7 +27,8 @@ from .optimiser import build_optimiser, clip, set_rates
 from .packing import class_rows, patch_rows
 from .recipe import PretrainRecipe
 from .schedules import Moment, Schedules, Settings
-from .step_losses import StepLosses, step_losses
+from .step_losses import StepLosses as StepLosses
+from .step_losses import step_losses
 from .teaching import look, needs_everything, targets
 
 
