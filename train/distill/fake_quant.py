@@ -1,7 +1,7 @@
 """A student that computes in training as its INT8 engine will: fake-quantised linear layers.
 
 Its inputs' ranges are calibrated once and stay; a weight row's range follows the row. Gradients
-pass the rounding unchanged and stop where a value is clipped (docs/token-schedule.md).
+pass the rounding unchanged and stop where a value is clipped (docs/distill.md).
 """
 
 from __future__ import annotations
