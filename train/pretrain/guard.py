@@ -13,8 +13,8 @@ from ..means import DivergedError
 class Guard:
     """Takes a flag from the device at every step and raises as soon as a raised one is here.
 
-    The step that raised it has changed nothing: the optimiser, the teacher and the centres leave
-    such a step out on the device.
+    The step that raised it has done no harm: on the device, the optimiser and the centres leave
+    such a step out, so that nothing takes up its numbers before they are noticed here.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,9 @@ class Guard:
         """`bad` is a bool of this step, which counts from 0."""
         arrived = None
         if bad.is_cuda:
-            bad = bad.to("cpu", non_blocking=True)
+            # Only into pinned memory is a copy something that nobody waits for.
+            here = torch.empty_like(bad, device="cpu", pin_memory=True)
+            bad = here.copy_(bad, non_blocking=True)
             arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
             arrived.record()
         self._flags.append((step, bad, arrived))
