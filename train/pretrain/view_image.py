@@ -82,6 +82,7 @@ class ViewMaker:
     ) -> None:
         self.size = (height, width)
         spread = 255 * np.array(std)
+        self._ones = np.ones(height * width, dtype=np.float32)
         self._scale = (1 / spread).astype(np.float32)[:, None]
         self._shift = (np.array(mean) * 255 / spread).astype(np.float32)[:, None]
 
@@ -90,7 +91,7 @@ class ViewMaker:
         pixels = self.cut(image, plan, view).reshape(-1, 3)
         colours = pixels.astype(np.float32)
         count = len(colours)
-        middle = np.ones(count, dtype=np.float32) @ colours / count
+        middle = self._ones @ colours / count
         planes = np.empty((3, count), dtype=np.float32)
         for start in range(0, count, _COLUMNS):
             part = slice(start, start + _COLUMNS)
@@ -106,7 +107,7 @@ class ViewMaker:
 
     def cut(self, image: Pixels, plan: Plan, view: int) -> Pixels:
         """The crop, resized and blurred."""
-        top, left, height, width = (int(number) for number in plan.boxes[view])
+        top, left, height, width = plan.boxes[view].tolist()
         box = torch.from_numpy(image[top : top + height, left : left + width])
         planes = box.permute(2, 0, 1)[None]
         resized = interpolate(planes, self.size, mode="bicubic", antialias=True)
@@ -115,7 +116,7 @@ class ViewMaker:
 
 def blurred(pixels: Pixels, weights: NDArray[np.uint16]) -> Pixels:
     """A separable blur; beyond the edges the outermost pixels go on."""
-    reach = int(np.flatnonzero(weights)[-1])
+    reach = int(weights.nonzero()[0][-1])
     if not reach:
         return pixels
     once = _along(pixels, weights, reach)
