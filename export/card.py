@@ -31,11 +31,12 @@ def model_card(source: Source, calibration: CalibrationSet | None, trials: Seque
 
 def _what(source: Source) -> str:
     config, pixels = source.model.config, source.preprocess
+    kind = "network" if config.convolutional else "transformer"
     return (
-        "A person re-identification transformer: it turns a crop of one person into a vector of "
+        f"A person re-identification {kind}: it turns a crop of one person into a vector of "
         f"{config.embedding} values of length 1, and vectors of one person lie close."
         f"{_shared(source)}\n\n"
-        f"- {config.depth} blocks of width {config.width}, {config.height_px}x{config.width_px} "
+        f"- {config.title}, {config.height_px}x{config.width_px} "
         f"pixels, embedding {config.neck_feature} the neck\n"
         f"- input: RGB crops as uint8, resized with {pixels.filter}"
         f"{' and antialiasing' if pixels.antialias else ''}; normalising is inside the graph\n"
@@ -76,7 +77,7 @@ def _making(calibration: CalibrationSet | None, quantised: Quantised | None) -> 
     return (
         "## Quantisation\n\n"
         f"{ranges}; weights per output channel, activations per tensor, no residual sum and no "
-        f"LayerNorm input. Linear layers kept in higher precision: {kept} (recipe.toml)."
+        f"LayerNorm input. Layers kept in higher precision: {kept} (recipe.toml)."
     )
 
 

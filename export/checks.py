@@ -10,6 +10,7 @@ from ..core.errors import ConfigError
 from ..core.files import refuse_unwritable
 from ..core.golden import MIN_PROBE
 from ..core.manifest import Candidate
+from ..core.models.config import ModelConfig
 from ..engines.tensorrt_build import BuildRequest
 from .candidates import candidates_of
 from .options import ExportOptions
@@ -45,6 +46,19 @@ def checked(options: ExportOptions) -> Order:
     _check_recipe(options, candidates)
     targets = targets_named(options.target)
     return Order(options.out, targets, candidates, architectures, _probe(options))
+
+
+def require_possible(config: ModelConfig, order: Order) -> None:
+    """What only the weights tell: a convolutional model goes to the processors it is light for."""
+    if not config.convolutional:
+        return
+    if others := [target.name for target in order.targets if target.variant != "cpu"]:
+        raise ConfigError(
+            f"{config.trunk} is exported for the target cpu only, not for {', '.join(others)}: "
+            "its half-precision graphs have not been judged; leave --target out"
+        )
+    if "int8-attention" in order.candidates:
+        raise ConfigError(f"{config.trunk} has no attention; leave int8-attention out")
 
 
 def _check_recipe(options: ExportOptions, candidates: tuple[Candidate, ...]) -> None:

@@ -1,6 +1,6 @@
-"""A re-identification transformer as one ONNX graph, written node by node.
+"""A re-identification model as one ONNX graph, written node by node.
 
-No tracing: names, types and the places of Q/DQ are ours, and equal inputs give equal bytes.
+No exporter: names, types and the places of Q/DQ are ours, and equal inputs give equal bytes.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 from ..core.errors import ConfigError
 from ..core.preprocess import Preprocess
 from .graph_blocks import Shape, block, leading
-from .graph_head import EMBEDDING, embedding
+from .graph_head import EMBEDDING, embedding, finished
 from .graph_metadata import metadata_of
 from .graph_narrowing import Narrowing
 from .graph_pixels import IMAGES
 from .graph_spec import GraphSpec
 from .graph_stem import tokens
+from .graph_trunk import trunk
 from .graph_weights import blocks_of
 from .graph_writer import GraphWriter
-from .scales import PATCH_LAYER, Scales, layer_names
+from .layers import default_layers, first_layer
+from .scales import Scales
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -44,16 +46,24 @@ def build_graph(
 
     _check(model, preprocess, spec)
     writer = GraphWriter(spec)
-    value = tokens(writer, model, preprocess, scales)
-    blocks = blocks_of(model, spec, scales)
-    for weights in blocks:
-        shape = _shape(model, spec, weights.index)
-        value = block(writer, weights, value, shape, scales)
-    value = _leading_only(writer, model, value)
-    embedding(writer, model, value)
+    if model.config.convolutional:
+        finished(writer, model, trunk(writer, model, preprocess, scales))
+    else:
+        embedding(writer, model, _last_tokens(writer, model, preprocess, scales))
     made = writer.model(_image(preprocess, spec), (EMBEDDING, model.config.embedding))
     helper.set_model_props(made, metadata_of(model, preprocess, spec, space))
     return made
+
+
+def _last_tokens(
+    writer: GraphWriter, model: ReidVit, preprocess: Preprocess, scales: Scales | None
+) -> str:
+    value = tokens(writer, model, preprocess, scales)
+    blocks = blocks_of(model, writer.spec, scales)
+    for weights in blocks:
+        shape = _shape(model, writer.spec, weights.index)
+        value = block(writer, weights, value, shape, scales)
+    return _leading_only(writer, model, value)
 
 
 def serialise(model: ModelProto) -> bytes:
@@ -104,9 +114,10 @@ def _check(model: ReidVit, preprocess: Preprocess, spec: GraphSpec) -> None:
             "this model adds an embedding of the training cameras, which a new site does not have; "
             "fine-tune it without cameras and export that"
         )
-    known = {*layer_names(config.depth), PATCH_LAYER}
-    if unknown := sorted(spec.int8 - known):
+    layers, first = default_layers(config), first_layer(config)
+    if unknown := sorted(spec.int8 - {*layers, first}):
+        blocks = f"blocks.0..{config.depth - 1}.(attn.qkv|attn.proj|mlp.fc1|mlp.fc2)"
+        others = f"{layers[0]} to {layers[-1]}" if config.convolutional else blocks
         raise ConfigError(
-            f"no layer of this model is named {', '.join(unknown)}; layers are "
-            f"{PATCH_LAYER} and blocks.0..{config.depth - 1}.(attn.qkv|attn.proj|mlp.fc1|mlp.fc2)"
+            f"no layer of this model is named {', '.join(unknown)}; layers are {first} and {others}"
         )

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from ..core.preprocess import Preprocess
-from .graph_pixels import cast as cast_pixels
-from .graph_pixels import centre
+from .graph_pixels import centre, planes
 from .graph_quant import quantised, quantised_weight
 from .graph_weights import Floats, array, norm_of, patch_bias
 from .graph_writer import GraphWriter
@@ -27,7 +26,7 @@ def stem_patches(
     """Patches [batch, patches, width] before their bias, and the bias."""
     embed = cast("ConvStem", model.backbone.patch_embed)
     # The first convolution pads with zeros, which stand for the mean: centre before, never after.
-    image = centre(writer, preprocess, _planes(writer), (3, 1, 1))
+    image = centre(writer, preprocess, planes(writer), (3, 1, 1))
     value = image.value
     for place in (0, 3, 6):
         layer, norm = cast("nn.Conv2d", embed.conv[place]), embed.conv[place + 1]
@@ -40,13 +39,6 @@ def stem_patches(
         "Reshape", "patches.flat", value, writer.shape(0, model.config.width, count)
     )
     return writer.node("Transpose", "patches", value, perm=(0, 2, 1)), patch_bias(model)
-
-
-def _planes(writer: GraphWriter) -> str:
-    value = cast_pixels(writer)
-    if writer.spec.input == "float-nchw":
-        return value
-    return writer.node("Transpose", "pixels.planes", value, perm=(0, 3, 1, 2))
 
 
 def _convolved(

@@ -21,13 +21,8 @@ UNIT_EPS = 1e-12
 
 def embedding(writer: GraphWriter, model: ReidVit, value: str) -> str:
     """The unit-length embedding; `value` holds the tokens that it is read from."""
-    from onnx import TensorProto
-
     config, after = model.config, writer.spec.neck == "after"
-    if after and config.neck == "none":
-        raise ConfigError("this model has no neck; export it with --neck before")
-    if writer.spec.precision == "fp16":
-        value = writer.node("Cast", "last_tokens", value, to=TensorProto.FLOAT)
+    value = _in_fp32(writer, "last_tokens", value)
     value = _last_norm(writer, norm_of(model.backbone.norm), value)
     if config.tokens == "mean":
         axis = writer.integers("token_axis", 1)
@@ -36,6 +31,27 @@ def embedding(writer: GraphWriter, model: ReidVit, value: str) -> str:
         value = _fused(writer, model, value, after and config.neck == "multi")
     else:
         value = writer.node("Reshape", "pooled", value, writer.shape(0, config.width))
+    return _from_pooled(writer, model, value)
+
+
+def finished(writer: GraphWriter, model: ReidVit, value: str) -> str:
+    """The same of a vector that is pooled already, as a convolutional trunk gives it."""
+    return _from_pooled(writer, model, _in_fp32(writer, "last_map", value))
+
+
+def _in_fp32(writer: GraphWriter, name: str, value: str) -> str:
+    from onnx import TensorProto
+
+    if writer.spec.precision == "fp32":
+        return value
+    return writer.node("Cast", name, value, to=TensorProto.FLOAT)
+
+
+def _from_pooled(writer: GraphWriter, model: ReidVit, value: str) -> str:
+    """Neck, projection and unit length."""
+    config, after = model.config, writer.spec.neck == "after"
+    if after and config.neck == "none":
+        raise ConfigError("this model has no neck; export it with --neck before")
     if after and config.neck == "single":
         neck = norm_of(model.bottleneck)
         value = _neck(writer, "neck", value, neck.weight, neck.bias)

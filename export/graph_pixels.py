@@ -52,6 +52,14 @@ def cast(writer: GraphWriter) -> str:
     return writer.node("Cast", "pixels", IMAGES, to=kind)
 
 
+def planes(writer: GraphWriter) -> str:
+    """The input as floats, colour by colour."""
+    value = cast(writer)
+    if writer.spec.input == "float-nchw":
+        return value
+    return writer.node("Transpose", "pixels.planes", value, perm=(0, 3, 1, 2))
+
+
 def centre(
     writer: GraphWriter,
     preprocess: Preprocess,

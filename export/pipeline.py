@@ -17,7 +17,7 @@ from ..core.errors import GateFailure, GateUndecided, InternalError
 from ..core.manifest import Candidate
 from .assemble import assemble
 from .carried import carried_crops
-from .checks import Order, checked
+from .checks import Order, checked, require_possible
 from .embedder import Embedder
 from .fusion import FusionProof, prove
 from .graphs import Graphs, write_form, write_graphs
@@ -83,6 +83,7 @@ def export(options: ExportOptions) -> Exported:
     stages = Stages(5 + options.int8 + options.latency)
     with stages.stage("read weights and data set"):
         source = open_source(options)
+        require_possible(source.model.config, order)
         crops = source.calibration()
     recipes: dict[Candidate, Any] = dict.fromkeys(order.candidates)
     if options.int8:

@@ -11,7 +11,7 @@ import tomllib
 from ..core.errors import ConfigError
 from ..core.files import write_atomically
 from ..core.models.config import ModelConfig
-from .scales import PATCH_LAYER, layer_names
+from .layers import default_layers, first_layer
 
 Method = Literal["max", "entropy", "percentile", "mse", "training"]
 """training: the ranges that quantisation-aware training left in the weights file."""
@@ -42,14 +42,19 @@ class Recipe:
 
     def int8_layers(self, config: ModelConfig) -> frozenset[str]:
         """The layers that run in INT8; a name the model does not have is an error."""
-        linears = layer_names(config.depth)
-        known = {*linears, PATCH_LAYER}
+        if config.convolutional and (self.smooth or self.int8_attention):
+            raise ConfigError(
+                f"recipe: {config.trunk} is convolutional, so there is no attention, and no "
+                "LayerNorm to smooth; set int8_attention = false and smooth = 0"
+            )
+        layers, first = default_layers(config), first_layer(config)
+        known = {*layers, first}
         if strange := sorted(set(self.high_precision) - known):
             raise ConfigError(
                 f"recipe: high_precision names {strange}, which this model does not have; "
-                f"its layers are called like {linears[0]} and {PATCH_LAYER}"
+                f"its layers are called like {layers[0]} and {first}"
             )
-        chosen = set(linears) | ({PATCH_LAYER} if self.patch_convolution else set())
+        chosen = set(layers) | ({first} if self.patch_convolution else set())
         return frozenset(chosen - set(self.high_precision))
 
     @property

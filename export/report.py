@@ -103,7 +103,7 @@ def _subject(source: Source) -> str:
     config = source.model.config
     people = "synthetic pedestrians, which are not people" if source.is_synthetic else "crops"
     return (
-        f"{config.depth} blocks of width {config.width} for {config.height_px}x{config.width_px} "
+        f"{config.title} for {config.height_px}x{config.width_px} "
         f"pixels, judged on {source.dataset.name}: {people}."
     )
 

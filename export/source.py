@@ -20,7 +20,7 @@ from ..core.errors import ConfigError, DataError
 from ..core.manifest import Space
 from ..core.models.lineage import lineage, whole_space
 from ..core.models.ranges import Ranges
-from ..core.models.vit import ReidVit
+from ..core.models.vit import ReidVit, merged
 from ..core.models.weights import load_weights
 from ..core.preprocess import Preprocess
 from .calibration import CalibrationSet, choose_crops
@@ -106,7 +106,7 @@ def open_source(options: ExportOptions) -> Source:
         _check_splits(dataset, options)
     return Source(
         name=Path(options.weights).stem,
-        model=model,
+        model=merged(model),
         preprocess=loaded.preprocess,
         lineage=lineage(model),
         space=whole_space(model, model.config.neck_feature, loaded.provenance),

@@ -5,22 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from ..core.models.config import ModelConfig
-from .scales import PATCH_LAYER
-
-
-def layer_work(config: ModelConfig) -> dict[str, float]:
-    """Multiply-adds per crop of every layer that can be quantised."""
-    rows, columns = config.grid
-    width, patches = config.width, rows * columns
-    inputs = [tokens - config.leading_tokens for tokens in config.tokens_by_block]
-    per_block = {"attn.qkv": 3, "attn.proj": 1, "mlp.fc1": 4, "mlp.fc2": 4}
-    work = {
-        f"blocks.{block}.{part}": float(times * width * width * inputs[block])
-        for block in range(config.depth)
-        for part, times in per_block.items()
-    }
-    work[PATCH_LAYER] = float(3 * config.patch**2 * width * patches)
-    return work
+from .layers import layer_work as layer_work
 
 
 def attention_work(config: ModelConfig) -> float:

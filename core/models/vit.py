@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, cast
 
@@ -12,7 +13,7 @@ from torch.nn.functional import normalize
 from ..errors import ConfigError
 from .backbone import PARTS, Backbone
 from .config import ModelConfig, NeckFeature
-from .convolutional import ConvBackbone
+from .convolutional import ConvBackbone, deployed
 from .strict import fill
 
 
@@ -117,6 +118,15 @@ def _backbone(config: ModelConfig) -> Backbone:
         return Backbone(config)
     # It keeps what a backbone promises as far as models and training need it: tokens in a row.
     return cast("Backbone", ConvBackbone(config))
+
+
+def merged(model: ReidVit) -> ReidVit:
+    """An equal model for inference; a transformer is that already."""
+    if not isinstance(model.backbone, ConvBackbone):
+        return model
+    copied = copy.deepcopy(model).eval().requires_grad_(False)
+    copied.backbone = cast("Backbone", deployed(model.backbone).requires_grad_(False))
+    return copied
 
 
 def frozen_bias_norm(width: int) -> nn.BatchNorm1d:
