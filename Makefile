@@ -29,8 +29,9 @@ test: $(READY)  ## the whole test suite
 nightly: $(READY)  ## the long proofs too
 	$(BIN)/pytest
 
-parity: $(READY)  ## embeddings against the official code: make parity PEERS=/path/to/checkouts
+parity: $(READY)  ## embeddings and a pre-training step against the official code: make parity PEERS=/path/to/checkouts
 	$(BIN)/python tests/parity/official_parity.py $(PEERS)
+	$(BIN)/python -W ignore tests/parity/pretrain_parity.py $(PEERS)
 
 gpu-test: $(LIVE)  ## what needs an NVIDIA GPU; one sentence and exit code 3 where there is none
 	$(ON_GPU) personvit.benchmark.gpu_here gpu

@@ -18,6 +18,7 @@ import sys
 import time
 import types
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -28,13 +29,13 @@ if TYPE_CHECKING:
     from torch import nn
 
 PATCH = 16
-ROUNDS_BEFORE = 2
-"""Epochs that are taken to lie behind, so that the last layer is no longer frozen."""
+EPOCHS_BEFORE = 2
+"""Taken to lie behind, so that the last layer is no longer frozen."""
 
 WORDS = (
     "--norm_last_layer false --shared_head true --out_dim 8192 --use_fp16 false "
     "--teacher_temp 0.07 --warmup_teacher_temp_epochs 30 --epochs 300 --freeze_last_layer 1 "
-    "--pred_ratio 0 0.3 --pred_ratio_var 0 0.2 --clip_grad 3.0 --drop_path 0.1"
+    "--pred_ratio 0 0.3 --pred_ratio_var 0 0.2 --clip_grad 3.0"
 )
 
 
@@ -63,47 +64,68 @@ class TimedLoader:
         self.processor.append(time.process_time())
 
 
-def run(checkout: Path, course: dict[str, Any]) -> dict[str, Any]:
-    """Seconds of each step and the process's largest memory."""
+@dataclass
+class Published:
+    """The published code's parts, built as its own program builds them."""
+
+    program: Any
+    utils: Any
+    args: argparse.Namespace
+    student: nn.Module
+    teacher: nn.Module
+    loss: Any
+
+
+def published(checkout: Path, course: dict[str, Any]) -> Published:
+    """Take the parts from a checkout; a process can do so once."""
     sys.path.insert(0, str(checkout))
     _stand_ins()
     _stay_on_the_cpu()
     import torch
 
     dist: Any = import_module("torch.distributed")
-
-    main_ibot: Any = import_module("main_ibot")
-    utils: Any = import_module("utils")
-    parser = argparse.ArgumentParser(parents=[main_ibot.get_args_parser()])
-    args = parser.parse_args([*WORDS.split(), "--local_crops_number", str(course["locals"])])
     dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
-    utils.fix_random_seeds(0)
+    program: Any = import_module("main_ibot")
+    utils: Any = import_module("utils")
     utils.is_dist_avail_and_initialized = lambda: False  # or it gathers its logs on a GPU
-    network, teacher = (_network(args, course, student) for student in (True, False))
-    student = _alone(network)
-    teacher.load_state_dict(network.state_dict(), strict=False)
+    parser = argparse.ArgumentParser(parents=[program.get_args_parser()])
+    words = f"{WORDS} --drop_path {course.get('drop_path', 0.1)}".split()
+    args = parser.parse_args([*words, "--local_crops_number", str(course["locals"])])
+    torch.manual_seed(0)
+    student, teacher = (_network(args, course, student) for student in (True, False))
+    teacher.load_state_dict(student.state_dict(), strict=False)
     for parameter in teacher.parameters():
         parameter.requires_grad = False
-    loss = main_ibot.iBOTLoss(
+    loss = program.iBOTLoss(
         args.out_dim, args.out_dim, 2, course["locals"], args.warmup_teacher_temp,
         args.teacher_temp, args.warmup_teacher_patch_temp, args.teacher_patch_temp,
         args.warmup_teacher_temp_epochs, args.epochs,
     )  # fmt: skip
-    optimiser = torch.optim.AdamW(utils.get_params_groups(student))
+    return Published(program, utils, args, student, teacher, loss)
+
+
+def run(checkout: Path, course: dict[str, Any]) -> dict[str, Any]:
+    """Seconds of each step and the process's largest memory."""
+    peer = published(checkout, course)
+    import torch
+
+    args, student = peer.args, _alone(peer.student)
+    optimiser = torch.optim.AdamW(peer.utils.get_params_groups(student))
     schedules = [
-        utils.cosine_scheduler(*ends, args.epochs, course["steps"], **warm)
+        peer.utils.cosine_scheduler(*ends, args.epochs, course["steps"], **warm)
         for ends, warm in [
             ((args.lr * course["batch"] / 256, args.min_lr), {"warmup_epochs": 10}),
             ((args.weight_decay, args.weight_decay_end), {}),
             ((args.momentum_teacher, 1), {}),
         ]
     ]
-    loader = TimedLoader(*_crops(course), course["steps"])
+    loader = TimedLoader(*crops(course), course["steps"])
     before = _memory()
-    found = main_ibot.train_one_epoch(
-        student, teacher, teacher, loss, loader, optimiser, *schedules, ROUNDS_BEFORE, None, args
-    )
-    dist.destroy_process_group()
+    found = peer.program.train_one_epoch(
+        student, peer.teacher, peer.teacher, peer.loss, loader, optimiser, *schedules,
+        EPOCHS_BEFORE, None, args,
+    )  # fmt: skip
+    import_module("torch.distributed").destroy_process_group()
     return {
         "seconds": [after - start for start, after in pairwise(loader.clock)],
         "processor_seconds": [after - start for start, after in pairwise(loader.processor)],
@@ -170,7 +192,7 @@ def _alone(network: nn.Module) -> nn.Module:
     return Alone()
 
 
-def _crops(course: dict[str, Any]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+def crops(course: dict[str, Any]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
     """Random pixels; half of the global crops are masked in part, as with the published ratios."""
     import torch
 
