@@ -78,5 +78,5 @@ def import_checkpoint(options: ImportOptions) -> Imported:
             fusion=options.fusion,
         ),
     )
-    save_native(options.out, loaded.model, loaded.preprocess, loaded.provenance)
+    save_native(options.out, loaded.model, loaded.preprocess, loaded.provenance, loaded.ranges)
     return Imported(options.out, loaded.report, loaded.provenance)

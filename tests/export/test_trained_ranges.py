@@ -22,6 +22,7 @@ from personvit.export.parity import open_session
 from personvit.export.recipe import Recipe
 from personvit.export.variants import VARIANTS
 from personvit.train.distill.fake_quant import fake_quantise, plain
+from personvit.train.import_checkpoint import ImportOptions, import_checkpoint
 
 SIZE = Preprocess(height=64, width=32)
 
@@ -103,6 +104,12 @@ def test_ranges_that_are_not_there_or_not_enough_are_told(in_int8):
     ):
         with pytest.raises(CalibrationError, match=what):
             trained(loaded.model, loaded.ranges, recipe)
+
+
+def test_an_import_keeps_the_ranges(in_int8, tmp_path):
+    out = tmp_path / "again.safetensors"
+    import_checkpoint(ImportOptions(str(in_int8), out=out))
+    assert load_weights(out).ranges == load_weights(in_int8).ranges
 
 
 def test_other_sizes_lose_the_ranges(in_int8):
