@@ -34,7 +34,7 @@ class Teaching(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     relation_kl_weight: NotNegative = 0.0
-    relation_temperature: Positive = 0.1
+    relation_temperature: Positive = 0.2
     relation_mse_weight: NotNegative = 0.0
     cross_kl_weight: NotNegative = 0.0
     """The student's queries against the teacher's gallery; needs one dimension for both."""
