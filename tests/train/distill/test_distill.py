@@ -156,7 +156,10 @@ def test_a_finished_run_is_not_repeated_and_another_teacher_is_refused(options, 
             {"set": ("teach.teacher_space=true", "teach.embedding_weight=0")},
             "teacher_space is learnt from",
         ),
-        ({"student": "vit-tiny", "initial": "vit_micro_16"}, "vit_micro_16 is 12 blocks of width 128"),
+        (
+            {"student": "vit-tiny", "initial": "vit_micro_16"},
+            "vit_micro_16 is 12 blocks of width 128",
+        ),
         ({"student": "vit-half", "initial": "vit_micro_16"}, "nothing to inherit"),
     ],
 )
