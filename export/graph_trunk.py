@@ -59,7 +59,7 @@ class _Walk:
         if step.op == "call_module":
             return self._module(name, self.backbone.get_submodule(name), inputs[0])
         if step.op == "call_function" and step.target in PAIRS and len(inputs) == 2:
-            return self.writer.node(PAIRS[step.target], name, *inputs)  # type: ignore[index]
+            return self.writer.node(PAIRS[step.target], name, *inputs)
         if step.op == "call_method" and step.target == "mean" and step.args[1] == (2, 3):
             axes = self.writer.integers("map_axes", 2, 3)
             return self.writer.node("ReduceMean", name, inputs[0], axes, keepdims=1)

@@ -58,7 +58,7 @@ def deployed(backbone: ConvBackbone) -> ConvBackbone:
     return merged
 
 
-def _depth(config: ModelConfig) -> dict[str, float]:
+def _depth(config: ModelConfig) -> dict[str, Any]:
     """Stochastic depth where timm's network has it; RepViT has none."""
     return {"drop_path_rate": config.drop_path} if config.trunk.startswith("mobilenet") else {}
 

@@ -122,11 +122,11 @@ def _backbone(config: ModelConfig) -> Backbone:
 
 def merged(model: ReidVit) -> ReidVit:
     """An equal model for inference; a transformer is that already."""
-    if not isinstance(model.backbone, ConvBackbone):
+    if not model.config.convolutional:
         return model
-    copied = copy.deepcopy(model).eval().requires_grad_(False)
-    copied.backbone = cast("Backbone", deployed(model.backbone).requires_grad_(False))
-    return copied
+    copied = copy.deepcopy(model)
+    copied.backbone = cast("Backbone", deployed(cast("ConvBackbone", model.backbone)))
+    return copied.eval().requires_grad_(False)
 
 
 def frozen_bias_norm(width: int) -> nn.BatchNorm1d:
