@@ -66,9 +66,14 @@ def measure(embed: Embed, replay: Replay, batch: int) -> Drift:
 def check(embed: Embed, replay: Replay, largest: int, name: str) -> None:
     """Refuse an engine whose answers drift at batch 1 or at its largest batch."""
     for batch in sorted({1, largest}):
-        worst = measure(embed, replay, batch)
-        if not worst.within(replay.expectation):
-            raise Drifted(_sentence(worst, replay.expectation, name))
+        check_at(embed, replay, batch, name)
+
+
+def check_at(embed: Embed, replay: Replay, batch: int, name: str) -> None:
+    """Refuse an engine whose answers drift at this batch size."""
+    worst = measure(embed, replay, batch)
+    if not worst.within(replay.expectation):
+        raise Drifted(_sentence(worst, replay.expectation, name))
 
 
 def _by_crop(worst: Drift, count: int) -> Drift:

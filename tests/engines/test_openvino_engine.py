@@ -10,6 +10,7 @@ import pytest
 from personvit.core.errors import BundleError, ConfigError, EnvironmentMismatch
 from personvit.core.machine import this_machine
 from personvit.core.preprocess import Preprocess
+from personvit.engines import openvino_engine
 from personvit.engines.base import EngineOptions
 from personvit.engines.catalogue import open_engine
 from personvit.engines.instruction_set import EXACT_INT8
@@ -85,6 +86,24 @@ def test_drift_is_refused(small_bundle, tmp_path):
     path = small_bundle.write(tmp_path / "wrong.pvb", "fp32", embeddings=wrong)
     with pytest.raises(EnvironmentMismatch, match="golden crop"):
         open_here(path)
+
+
+def test_drift_between_one_crop_and_a_full_batch_is_refused_whenever_it_is_asked(
+    bundle, crops, monkeypatch
+):
+    honest = openvino_engine.OpenVinoEngine._run
+
+    def lying(engine, feeds):
+        found = honest(engine, feeds)
+        part = len(next(iter(feeds.values()))) not in (1, engine.batch)
+        return {name: -value if part else value for name, value in found.items()}
+
+    monkeypatch.setattr(openvino_engine.OpenVinoEngine, "_run", lying)
+    with open_here(bundle) as engine:
+        assert len(engine.embed(crops[:1])) == 1
+        for _ in range(2):
+            with pytest.raises(EnvironmentMismatch, match="at batch 3"):
+                engine.embed(crops[:3])
 
 
 def test_threads_may_share_it(bundle, small_bundle):
