@@ -15,10 +15,13 @@ GPU_PYTHON ?= $(or $(wildcard $(BIN)/python),python3)
 ON_GPU = PYTHONPATH=$(CURDIR)/.dev $(GPU_PYTHON) -m
 GRAPHS := build/gpu-graphs
 
+# Data and runs of bench-train: kept, so that an interrupted call goes on.
+TRAINED := build/bench-train
+
 # A board has no development environment: there the installed command does.
 JETSON_COMMAND ?= $(or $(wildcard $(BIN)/personvit-deploy),personvit-deploy)
 
-.PHONY: demo test check format nightly parity gpu-test gpu-bench jetson-acceptance native native-test native-nightly clean
+.PHONY: demo test check format nightly parity bench-train gpu-test gpu-bench jetson-acceptance native native-test native-nightly clean
 
 demo: $(READY)  ## generate pedestrians, fine-tune a small model, evaluate it, show the result
 	$(BIN)/personvit demo
@@ -32,6 +35,10 @@ nightly: $(READY)  ## the long proofs too
 parity: $(READY)  ## embeddings and a pre-training step against the official code: make parity PEERS=/path/to/checkouts
 	$(BIN)/python tests/parity/official_parity.py $(PEERS)
 	$(BIN)/python -W ignore tests/parity/pretrain_parity.py $(PEERS)
+
+bench-train: $(READY)  ## what pre-training and teachers are worth on synthetic pedestrians, over 3 seeds: hours
+	$(BIN)/personvit-benchmark pretraining --work $(TRAINED)/pretraining -o benchmark/results
+	$(BIN)/personvit-benchmark distillation --work $(TRAINED)/distillation -o benchmark/results
 
 gpu-test: $(LIVE)  ## what needs an NVIDIA GPU; one sentence and exit code 3 where there is none
 	$(ON_GPU) personvit.benchmark.gpu_here gpu
