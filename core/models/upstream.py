@@ -29,6 +29,11 @@ def to_upstream(model: ReidVit) -> OrderedDict[str, Tensor]:
         raise CheckpointError(
             "no published code drops tokens on the way; export the model to ONNX instead"
         )
+    if config.projection:
+        raise CheckpointError(
+            "no published code ends in a projection into a teacher's space; "
+            "export the model to ONNX instead"
+        )
     if config.tokens == "pass" and config.cameras:
         raise CheckpointError("the published PASS code cannot run with camera embeddings")
     if config.classes and config.neck == "none":
