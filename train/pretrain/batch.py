@@ -20,14 +20,25 @@ class PretrainBatch:
     """bool [2, B, rows * cols]: the patches that the student does not see."""
     drop_path: Tensor
     """float32 [2 + L, B, slots]: uniform numbers for the student's stochastic depth."""
+    places: Tensor | None = None
+    """`hidden`, where it is known already."""
 
     def __len__(self) -> int:
         return self.globals.shape[1]
+
+    @property
+    def hidden(self) -> Tensor:
+        """The masked patches, one after the other, as [crop, patch]; crops are view by view."""
+        return self.masks.flatten(0, 1).nonzero() if self.places is None else self.places
 
     def to(self, device: torch.device) -> PretrainBatch:
         def move(tensor: Tensor) -> Tensor:
             return tensor.to(device, non_blocking=True)
 
+        places = self.places
+        if device.type == "cuda" and not self.masks.is_cuda:
+            # On the device their number would have to be waited for.
+            places = move(self.hidden.pin_memory())
         return PretrainBatch(
-            move(self.globals), move(self.locals), move(self.masks), move(self.drop_path)
+            move(self.globals), move(self.locals), move(self.masks), move(self.drop_path), places
         )

@@ -93,7 +93,8 @@ class Pretrainer:
     def _loss(self, batch: PretrainBatch, now: Settings, tally: Tally) -> Tensor:
         """The mean over the images of this part."""
         masks = batch.masks.flatten(0, 1)
-        hidden = masks.nonzero() if self.recipe.masked else masks.new_empty(0, 2, dtype=torch.long)
+        none = torch.empty(0, 2, dtype=torch.long, device=masks.device)
+        hidden = batch.hidden if self.recipe.masked else none
         with self._arithmetic():
             seen = look(self.teacher, batch, hidden, needs_everything(self.recipe))
         target = targets(self.teacher, seen, self.centres, now, tally)
