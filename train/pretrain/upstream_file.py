@@ -36,8 +36,9 @@ def save_upstream(path: Path, trainer: Pretrainer, epoch: int, processes: int, s
             "center2": centres["patch"].cpu().view(1, 1, -1),
         },
     }
-    with replacing(path) as part:
-        torch.save(payload, part)
+    # By path, PyTorch would write the temporary name into the file: never twice the same bytes.
+    with replacing(path) as part, part.open("wb") as file:
+        torch.save(payload, file)
 
 
 def _held(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

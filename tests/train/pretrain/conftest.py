@@ -19,6 +19,7 @@ TOY = (
     "schedule.warmup_epochs=1",
     "batch.size=8",
     "masks.shape=random",
+    "model.architecture=vit_nano_16",
     "model.drop_path=0.2",
 )
 """Four epochs of three steps over the toy crops."""

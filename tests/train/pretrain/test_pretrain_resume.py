@@ -19,8 +19,8 @@ from personvit.train.checkpoints import Checkpoints
 from personvit.train.pretrain.pretrain import pretrain
 
 PATIENCE = 600
-LONG = ("schedule.epochs=10",)
-"""Thirty steps."""
+LONG = ("schedule.epochs=6",)
+"""Eighteen steps."""
 
 
 @pytest.fixture
@@ -40,13 +40,13 @@ def interrupt(steps_logged):
 def test_killed_again_and_again_it_is_bitwise_the_same(
     begin, pretrain_command, interrupt, people, tmp_path
 ):
-    more = ("--save-every-steps", "2", "--probe", str(people))
+    more = ("--save-every-steps", "2", "--probe", str(people), "--probe-every", "6")
     calm = begin(pretrain_command(tmp_path / "calm", *more, set=LONG))
     out = tmp_path / "killed"
     words = pretrain_command(out, *more, set=LONG)
     process = begin(words)
-    for low, number in ((1, signal.SIGKILL), (9, signal.SIGKILL), (18, signal.SIGTERM)):
-        errors = interrupt(process, out, random.randint(low, low + 7), number)  # noqa: S311
+    for low, number in ((1, signal.SIGKILL), (6, signal.SIGKILL), (11, signal.SIGTERM)):
+        errors = interrupt(process, out, random.randint(low, low + 3), number)  # noqa: S311
         assert process.returncode == (130 if number is signal.SIGTERM else -number), errors
         process = begin([*words, "--resume"])
     errors = process.communicate(timeout=PATIENCE)[1]
@@ -59,7 +59,7 @@ def test_killed_again_and_again_it_is_bitwise_the_same(
     assert told[0]["probes"] == told[1]["probes"]
     assert told[0]["losses"] == told[1]["losses"]
     logged = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in logged if "loss" in line] == list(range(1, 31))
+    assert [line["step"] for line in logged if "loss" in line] == list(range(1, 19))
 
 
 def test_a_job_that_loses_a_process_restarts_by_itself_and_ends_as_one_that_did_not(
