@@ -99,13 +99,13 @@ class PretrainLoader:
                 for number in range(first, last):
                     waiting.append(self._begin(threads, *divmod(number, parts)))
                     if len(waiting) > AHEAD:
-                        yield self._finish(waiting.popleft())
+                        yield self._views.handed_over(waiting.popleft().batch.result())
                 while waiting:
-                    yield self._finish(waiting.popleft())
+                    yield self._views.handed_over(waiting.popleft().batch.result())
             finally:
                 for coming in waiting:
-                    for future in coming.futures:
-                        future.cancel()
+                    for task in coming.tasks:
+                        task.cancel()
 
     def places(self, step: int, part: int) -> tuple[int, NDArray[np.int64]]:
         """The epoch (the first is 1) and this process's places in it."""
@@ -119,23 +119,24 @@ class PretrainLoader:
         epoch, places = self.places(step, part)
         indices = self._order.many(epoch, places)
         batch = self._empty()
-        coming = _Coming(batch, epoch, places, self._views.room(self._rows), [])
+        room, tasks = self._views.room(self._rows), list[Future[None]]()
 
         def prepare(rows: range) -> None:
             for row in rows:
                 self._keyed(batch, row, epoch, int(places[row]))
             images = [self._reader.image(int(indices[row])) for row in rows]
-            self._views.take(coming.room, batch, rows, images, epoch, places)
+            self._views.take(room, batch, rows, images, epoch, places)
+
+        def finish() -> PretrainBatch:
+            """The last in the queue: what it waits for is done or under way."""
+            for task in tasks:
+                task.result()
+            return self._views.finished(room, batch, epoch, places)
 
         for first in range(0, self._rows, CHUNK):
             rows = range(first, min(first + CHUNK, self._rows))
-            coming.futures.append(threads.submit(prepare, rows))
-        return coming
-
-    def _finish(self, coming: _Coming) -> PretrainBatch:
-        for future in coming.futures:
-            future.result()
-        return self._views.finished(coming.room, coming.batch, coming.epoch, coming.places)
+            tasks.append(threads.submit(prepare, rows))
+        return _Coming(tasks, threads.submit(finish))
 
     def _keyed(self, batch: PretrainBatch, row: int, epoch: int, place: int) -> None:
         """Masks and stochastic depth."""
@@ -164,11 +165,8 @@ class PretrainLoader:
 class _Coming:
     """A batch in the making."""
 
-    batch: PretrainBatch
-    epoch: int
-    places: NDArray[np.int64]
-    room: list[NDArray[np.uint8]]
-    futures: list[Future[None]]
+    tasks: list[Future[None]]
+    batch: Future[PretrainBatch]
 
 
 def _share(recipe: PretrainRecipe, world: World) -> int:

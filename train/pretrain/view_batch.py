@@ -37,6 +37,8 @@ class DeviceViews:
     def __init__(self, recipe: PretrainRecipe, device: torch.device, seed: int) -> None:
         self._recipe, self._device, self._seed = recipe, device, seed
         self._count = GLOBALS + recipe.views.local_count
+        cuda = device.type == "cuda"
+        self._stream = torch.cuda.Stream(device) if cuda else None  # type: ignore[no-untyped-call]
 
     def empty(self, rows: int, pinned: bool) -> tuple[Tensor, Tensor]:
         """The views come later, and on the device."""
@@ -62,8 +64,18 @@ class DeviceViews:
         numbers = np.stack([draw(self._seed, epoch, int(each), self._count) for each in places])
         sizes = np.array([image.shape[:2] for image in room])
         plans = plan(numbers, sizes, self._recipe.views)
-        globals_, locals_ = make(self._canvas(room, sizes), plans, self._recipe)
+        with torch.cuda.stream(self._stream):
+            globals_, locals_ = make(self._canvas(room, sizes), plans, self._recipe)
         return PretrainBatch(globals_, locals_, batch.masks, batch.drop_path)
+
+    def handed_over(self, batch: PretrainBatch) -> PretrainBatch:
+        """Views are made beside the network's work; whoever takes them waits on the device."""
+        if self._stream is not None:
+            taker = torch.cuda.current_stream(self._device)
+            taker.wait_stream(self._stream)
+            for views in (batch.globals, batch.locals):
+                views.record_stream(taker)
+        return batch
 
     def _canvas(self, images: Sequence[Pixels], sizes: NDArray[np.int64]) -> Tensor:
         """The images in the corners of a tensor [B, H, W, 3] on the device."""

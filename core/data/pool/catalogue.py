@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import pkgutil
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 
 from ...errors import ConfigError, DataError
+from ..layout import is_image
 from .base import PoolKind, Source
+from .folder import KIND as FOLDER
 from .index_file import Index
 from .listing import listing
 
@@ -75,9 +78,19 @@ def open_pool(where: Path, keep: Path | None = None, kind: str | None = None) ->
 def _recognised(where: Path) -> PoolKind:
     for each in sorted(kinds(), key=lambda kind: kind.rank):
         if each.recognise(where):
+            if each.name != FOLDER.name and where.is_dir() and _holds_images(where):
+                raise DataError(
+                    f"{where}: there are {each.name} and single images here; say which are meant "
+                    f"(--kind {each.name} or --kind {FOLDER.name}), or move the others away"
+                )
             return each
     layouts = "".join(f"\n  {each.name}: {each.layout}" for each in kinds())
     raise DataError(f"{where}: no pool of images is recognised here; known are:{layouts}")
+
+
+def _holds_images(where: Path) -> bool:
+    with os.scandir(where) as entries:
+        return any(is_image(entry.name) for entry in entries)
 
 
 def _named(kind: str) -> PoolKind:

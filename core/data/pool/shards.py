@@ -68,7 +68,7 @@ def archives(where: Path) -> list[Path]:
         names = sorted(
             entry.name
             for entry in entries
-            if entry.name.endswith(SUFFIX) and not entry.name.startswith(".")
+            if entry.name.endswith(SUFFIX) and not entry.name.startswith(".") and entry.is_file()
         )
     return [where / name for name in names]
 
@@ -99,8 +99,9 @@ def images_of(path: Path, number: int) -> Iterator[Entry]:
 
 def _source(where: Path, watched: Sequence[str]) -> ShardsSource:
     """As many archives as were listed, by the numbers they had then."""
-    names = [name for name in watched if name.endswith(SUFFIX)]
-    return ShardsSource([where / name if where.is_dir() else where for name in names])
+    if where.is_file():
+        return ShardsSource([where])
+    return ShardsSource([where / name for name in watched if name.endswith(SUFFIX)])
 
 
 KIND = PoolKind(

@@ -122,6 +122,21 @@ def test_what_is_no_pool_is_told(wrong, tmp_path):
         open_pool(tmp_path / wrong)
 
 
+def test_a_single_archive_is_a_pool(write, images):
+    first = sorted(write("shards").glob("*.tar"))[0]
+    pool = open_pool(first)
+    assert [pool.read(number) for number in range(len(pool))] == list(images.values())[:3]
+
+
+def test_images_beside_an_archive_are_never_passed_over_in_silence(write):
+    where = write("folder")
+    shutil.copy(sorted(write("shards", "other").glob("*.tar"))[0], where)
+    with pytest.raises(DataError, match="shards and single images"):
+        open_pool(where)
+    assert len(open_pool(where, kind="folder")) == 6
+    assert len(open_pool(where, kind="shards")) == 3
+
+
 def test_a_kind_that_does_not_fit_is_refused(write):
     with pytest.raises(DataError, match=r"data\.mdb"):
         open_pool(write("folder"), kind="lmdb")
