@@ -28,7 +28,8 @@ from .base import Entry, Watched, stem
 from .catalogue import Pool, open_pool
 from .index_file import Index, write_index
 from .permutation import Permutation
-from .shards import INDEX, KIND, UNFINISHED, images_of
+from .shards import INDEX, UNFINISHED, images_of
+from .shards import KIND as SHARDS
 from .sweep import Unreadable, sweep
 
 
@@ -129,7 +130,7 @@ class _Writing:
             length=len(self._pool), label="writing shards", file=sys.stderr
         ) as bar:
             entries = self._entries(watched, notes, bar)
-            write_index(self._out / INDEX, KIND.name, entries, watched, notes)
+            write_index(self._out / INDEX, SHARDS.name, entries, watched, notes)
         (self._out / UNFINISHED).unlink()
         return _report(self._out, Index(self._out / INDEX), self._bad)
 

@@ -18,6 +18,10 @@ from personvit.core.errors import ConfigError, DataError
 KINDS = [kind.name for kind in kinds()]
 
 
+def test_every_kind_is_known_once():
+    assert len(set(KINDS)) == len(KINDS)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_pool_is_recognised_and_gives_every_image(kind, write, images):
     pool = open_pool(write(kind))
