@@ -26,7 +26,7 @@ NAMES = ("loss", *MEANT, "gradient_norm")
 
 MEND = (
     "Lower optimiser.lr, lengthen schedule.warmup_epochs or use --amp off (or bf16 where it was "
-    "fp16), and start again with another -o"
+    "fp16)"
 )
 
 
@@ -124,9 +124,7 @@ class PretrainRun:
         self._probing_took += time.monotonic() - began
 
     def _checked(self) -> dict[str, float]:
-        folder = self.saver.checkpoints.folder
-        where = f"by step {self.step}; earlier checkpoints in {folder} are untouched"
-        return self.means.finite(where, MEND)
+        return self.means.finite(f"by step {self.step}", MEND)
 
     def save(self) -> None:
         """Begin to write where the run stands; every process must ask for it."""
@@ -134,8 +132,7 @@ class PretrainRun:
         payload = self._payload()
         if not finite(payload["trainer"]):
             raise DivergedError(
-                f"the weights are no numbers any more after step {self.step}; earlier checkpoints "
-                f"in {self.saver.checkpoints.folder} are untouched. {MEND}"
+                f"the weights are no numbers any more after step {self.step}. {MEND}"
             )
         if self.world.leads:
             facts = {"epoch": self.moment.epoch}

@@ -24,6 +24,7 @@ from ..crops import Reading
 from ..distributed import World
 from ..finetune import command_line
 from ..journal import Journal, say
+from ..means import DivergedError
 from ..result import write_result
 from ..step import half_type
 from ..stopping import StopRequest, watching
@@ -148,7 +149,13 @@ class PretrainSession:
 
     def _train(self, run: PretrainRun) -> None:
         with Journal(self.out, run.last, run.step, quiet=not self.world.leads) as journal:
-            run.to_the_end(journal)
+            try:
+                run.to_the_end(journal)
+            except DivergedError as problem:
+                raise DivergedError(
+                    f"{problem}. Checkpoints in {run.saver.checkpoints.folder} are from before; a "
+                    "changed recipe needs another -o"
+                ) from None
 
     def _finish(
         self, run: PretrainRun, start: Beginning, pool: Pool, before: tuple[int, float]
