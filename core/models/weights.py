@@ -14,15 +14,17 @@ from ..preprocess import Preprocess
 from .adapt import Adapted, adapt
 from .config import Fusion, ModelConfig, Tokens
 from .convert import convert
+from .families.timm_vit import FAMILY as TIMM
 from .family import Family, Weights, families
 from .hub import fetch, is_remote
 from .infer import infer_config
 from .native import NativeContent, read_header, read_native
-from .published_preprocess import beside
+from .published_preprocess import PRE_TRAINED, beside
 from .ranges import Ranges
-from .report import ImportReport
+from .report import Dropped, ImportReport
 from .safe_load import looks_like_safetensors, read_pickled
 from .strict import listing
+from .timm_trunk import PREFIX, TimmTrunk, timm_trunk
 from .unwrap import Branch, unwrap
 from .vit import ReidVit, filled
 
@@ -112,6 +114,9 @@ def _from_foreign(
     path: Path, payload: object, options: ReadOptions, origin: dict[str, str]
 ) -> Loaded:
     weights, beside_weights = unwrap(payload, str(path), options.branch)
+    trunk = None if weights.has("pos_embed") else timm_trunk(weights.tensors)
+    if trunk is not None:
+        return _from_trunk(path, trunk, options, origin, beside_weights)
     family = recognise(weights)
     converted = convert(weights, family)
     config = infer_config(converted, str(path), options.source_size, options.fusion)
@@ -134,6 +139,30 @@ def _from_foreign(
     provenance = {"file": path.name, "family": family.name, **origin, **_settings(payload)}
     if "sha256" not in provenance:
         provenance["sha256"] = sha256(path)
+    return Loaded(model, adapted.config, _sized(preprocess, adapted), report, provenance)
+
+
+def _from_trunk(
+    path: Path,
+    trunk: TimmTrunk,
+    options: ReadOptions,
+    origin: dict[str, str],
+    beside_weights: tuple[Dropped, ...],
+) -> Loaded:
+    adapted = adapt(trunk.tensors, trunk.config, options.size, options.tokens)
+    model = filled(adapted.config, adapted.tensors, str(path), lambda key: key[len(PREFIX) :])
+    preprocess, note = beside(path, replace(TIMM, preprocess=PRE_TRAINED))
+    heads = tuple(Dropped(key, "ImageNet classifier") for key in trunk.heads)
+    report = ImportReport(
+        file=str(path),
+        family=TIMM.name,
+        title=TIMM.title,
+        config=adapted.config,
+        matched={key.removeprefix(PREFIX): key for key in trunk.tensors},
+        dropped=(*beside_weights, *heads),
+        notes=(note,),
+    )
+    provenance = {"file": path.name, "family": TIMM.name, "sha256": sha256(path)} | origin
     return Loaded(model, adapted.config, _sized(preprocess, adapted), report, provenance)
 
 

@@ -12,7 +12,6 @@ import torch
 from ...core.errors import UserError
 from ...core.files import write_atomically
 from ...core.models.grid import parse_size
-from ...core.models.vit import ReidVit
 from ...core.models.weights import Loaded, ReadOptions, load_weights
 from .drawing import Pixels, beside, heat, part_map
 from .images import Crops, gather
@@ -103,7 +102,7 @@ def _look_at_all(loaded: Loaded, crops: Crops, camera: int, device: torch.device
 
 
 def _check(loaded: Loaded, options: VisualiseOptions) -> None:
-    if not isinstance(loaded.model, ReidVit):
+    if loaded.config.convolutional:
         raise UserError(
             f"{options.weights} is no transformer: it has neither attention nor patches to show"
         )

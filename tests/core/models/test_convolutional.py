@@ -1,6 +1,7 @@
 """Convolutional models: they save and load, forget nothing when merged, and refuse what is not."""
 
 import pytest
+import timm
 import torch
 from torch import nn
 
@@ -60,6 +61,28 @@ def test_a_file_gives_the_model_back(name, tmp_path):
     assert larger.model.embed(torch.randn(1, 3, 96, 64)).shape == (1, 8)
     with pytest.raises(CheckpointError, match="no tokens to change"):
         load_weights(path, ReadOptions(tokens="mean"))
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONAL)
+def test_a_file_of_timm_is_loaded_completely_or_not_at_all(name, tmp_path):
+    torch.manual_seed(0)
+    published = timm.create_model(name).eval()
+    path = tmp_path / "timm.pth"
+    torch.save(published.state_dict(), path)
+    loaded = load_weights(path, ReadOptions(size=(64, 32)))
+    images = torch.randn(2, 3, 64, 32)
+    with torch.no_grad():
+        wanted = published.forward_features(images).mean(dim=(2, 3))
+        torch.testing.assert_close(loaded.model(images).before, wanted)
+    assert loaded.config.neck == "none"
+    assert loaded.preprocess.mean == (0.485, 0.456, 0.406)
+    assert {entry.reason for entry in loaded.report.dropped} == {"ImageNet classifier"}
+    kept = dict(published.state_dict())
+    gone = next(key for key in kept if key.endswith("running_mean") and "head" not in key)
+    kept.pop(gone)
+    torch.save(kept, path)
+    with pytest.raises(CheckpointError, match=f"1 missing: {gone}"):
+        load_weights(path)
 
 
 def test_the_embedding_is_the_mean_of_the_cells_that_follow_it():
