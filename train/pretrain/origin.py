@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from ...core.errors import ConfigError
 from ...core.models.config import ModelConfig
+from ...core.models.vit import ReidVit, build
+from ..initial import draw
+from .recipe import PretrainRecipe
 from .step import Pretrainer
 
 MUST_MATCH = ("width", "depth", "heads", "patch", "stem", "tokens")
@@ -21,10 +25,14 @@ class Beginning:
     backbone: dict[str, Tensor] | None = None
 
 
-def beginning(ref: str | None, config: ModelConfig, architecture: str) -> Beginning:
+def beginning(ref: str | None, recipe: PretrainRecipe, seed: int) -> Beginning:
     """Find the weights and see that they fit the recipe's network."""
-    if ref is None:
+    architecture, config = recipe.model.architecture, recipe.model_config_of()
+    if ref is None and recipe.model.start == "published":
         return Beginning(f"{architecture} with random numbers")
+    if ref is None:
+        sentence = f"{architecture} with random numbers, scaled for its width"
+        return Beginning(sentence, _backbone(_scaled(config, seed)))
     from ...core.models.weights import ReadOptions, load_weights
 
     loaded = load_weights(ref, ReadOptions(size=(config.height_px, config.width_px)))
@@ -38,12 +46,24 @@ def beginning(ref: str | None, config: ModelConfig, architecture: str) -> Beginn
             f"--init {ref} has {', '.join(wrong)}; set model.architecture to what the weights "
             "are, or leave --init out"
         )
-    tensors = {
+    return Beginning(f"{architecture} with the backbone of {ref}", _backbone(loaded.model))
+
+
+def _scaled(config: ModelConfig, seed: int) -> ReidVit:
+    """The same numbers that `personvit-train new` writes for this seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = build(config)
+    draw(model, seed)
+    return model
+
+
+def _backbone(model: ReidVit) -> dict[str, Tensor]:
+    return {
         name.removeprefix("backbone."): value
-        for name, value in loaded.model.state_dict().items()
+        for name, value in model.state_dict().items()
         if name.startswith("backbone.")
     }
-    return Beginning(f"{architecture} with the backbone of {ref}", tensors)
 
 
 def fill_both(trainer: Pretrainer, found: Beginning) -> None:

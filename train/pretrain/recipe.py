@@ -186,6 +186,8 @@ class Schedule(_Section):
 
 class ModelSettings(_Section):
     architecture: str = "vit_small_16"
+    start: Literal["published", "scaled"] = "published"
+    """Random numbers of timm's spread, or scaled so that narrow networks learn at once."""
     drop_path: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Of the student; the teacher drops nothing."""
 

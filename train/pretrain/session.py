@@ -61,7 +61,7 @@ class PretrainSession:
         half_type(options.amp, self.world.device)
         if not self._resuming:
             runfile.refuse_used(self.out)
-        start = beginning(options.init, recipe.model_config_of(), recipe.model.architecture)
+        start = beginning(options.init, recipe, options.seed)
         self._say(start.sentence)
         with closing(open_pool(options.pool, options.keep_list, options.kind)) as pool:
             self._claim(start, recipe, pool)

@@ -85,6 +85,19 @@ def test_it_starts_from_given_weights(pretrain_options, tmp_path):
         torch.testing.assert_close(after[name], value, msg=name)
 
 
+def test_a_scaled_start_is_what_new_writes(pretrain_options, shell, tmp_path):
+    path = tmp_path / "start.safetensors"
+    words = ["new", "vit_nano_16", "--size", "64x32", "--seed", "3", "-o", str(path)]
+    assert shell(words)[0] == 0
+    still = ("schedule.epochs=1", "optimiser.lr=1e-30", "optimiser.lr_floor=0")
+    asked = pretrain_options(set=(*still, "model.start=scaled"), seed=3)
+    pretrain(asked)
+    after = load_file(asked.out / "model.safetensors")
+    for name, value in load_file(path).items():
+        if name.startswith("backbone."):
+            torch.testing.assert_close(after[name], value, msg=name)
+
+
 def test_dino_masks_nothing(pretrain_options):
     result = pretrain(pretrain_options(method="dino", set=("schedule.epochs=1",)))
     assert result.method == "dino"
