@@ -61,14 +61,18 @@ class Schedules:
             momentum=cosine(teacher.momentum, teacher.momentum_end, step / steps),
             temperature=self._heat(teacher.temperature_start, teacher.temperature, moment),
             patch_temperature=self._heat(
-                teacher.patch_temperature_start, teacher.patch_temperature, moment
+                teacher.patch_temperature_start,
+                teacher.patch_temperature,
+                moment,
+                recipe.masks.start_epoch,
             ),
             frozen_last_layer=moment.passed < recipe.head.frozen_epochs,
         )
 
-    def _heat(self, start: float, end: float, moment: Moment) -> float:
-        """Linear over the first epochs, the same within an epoch."""
-        warm, epoch = self.recipe.teacher.temperature_warmup_epochs, moment.epoch - 1
+    def _heat(self, start: float, end: float, moment: Moment, later: int = 0) -> float:
+        """Linear over the first epochs, or over those that follow some; in steps of an epoch."""
+        warm = self.recipe.teacher.temperature_warmup_epochs
+        epoch = max(moment.epoch - 1 - later, 0)
         if epoch >= warm:
             return end
         return start + (end - start) * epoch / max(warm - 1, 1)

@@ -44,3 +44,13 @@ def test_short_warm_ups_of_the_temperature(warm):
     heat = [Schedules(recipe).at(Moment(epoch, 1)).temperature for epoch in range(3)]
     expected = np.concatenate([np.linspace(0.04, 0.07, warm), np.full(3 - warm, 0.07)])
     np.testing.assert_allclose(heat, expected)
+
+
+def test_the_patches_temperature_waits_for_the_masks():
+    recipe = load_recipe(
+        "personvit-small", ["masks.start_epoch=3", "teacher.temperature_warmup_epochs=4"]
+    )
+    found = [Schedules(recipe).at(Moment(epoch, 1)) for epoch in range(9)]
+    heat = np.concatenate([np.full(3, 0.04), np.linspace(0.04, 0.07, 4), np.full(2, 0.07)])
+    np.testing.assert_allclose([at.patch_temperature for at in found], heat)
+    assert found[4].temperature == pytest.approx(0.07)
