@@ -15,6 +15,7 @@ Foreground = Literal["component", "attention", "all"]
 BACKGROUND = -1
 MASS = 0.6
 """Of the class token's attention to patches, as in DINO's pictures."""
+COMPONENTS = 4
 ROUNDS, STARTS = 50, 8
 SMALLEST = 1e-6
 
@@ -73,18 +74,24 @@ def _heaviest(attention: Float32) -> Bool:
 
 
 def _by_component(looked: Looked) -> Bool:
-    """One side of the first principal component of all patches, split where Otsu would."""
+    """One side of a principal component of all patches, split where Otsu would.
+
+    Which component, and which side, follows from where people are: in the middle of their crop.
+    The first one is as often the light of a scene.
+    """
     present = looked.present
     rows = _within_images(looked)[present].astype(np.float64)
     _, axes = np.linalg.eigh(rows.T @ rows)
-    along = rows @ axes[:, -1]
-    upper = along > _otsu(along)
-    sides = np.zeros(present.shape, dtype=bool)
-    sides[present] = upper
-    # The component has no sign of its own: people stand in the middle, background at the sides.
-    if _centrality(sides) < _centrality(present & ~sides):
-        sides = present & ~sides
-    return sides
+    best, most = present, -np.inf
+    for axis in axes.T[: -COMPONENTS - 1 : -1]:
+        along = rows @ axis
+        upper = np.zeros(present.shape, dtype=bool)
+        upper[present] = along > _otsu(along)
+        lower = present & ~upper
+        apart = _centrality(upper) - _centrality(lower)
+        if abs(apart) > most:
+            best, most = upper if apart > 0 else lower, abs(apart)
+    return best
 
 
 def _centrality(chosen: Bool) -> float:

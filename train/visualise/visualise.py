@@ -28,7 +28,7 @@ class VisualiseOptions:
     parts: int = option(5, "how many parts to tell apart; 0 leaves them out", low=0, high=24)
     foreground: Literal["component", "attention", "all"] = option(
         "component",
-        "which patches become parts: one side of the first principal component, "
+        "which patches become parts: one side of a principal component, "
         "those that hold 60 % of the attention, or all",
     )
     size: str | None = option(None, "look at HEIGHTxWIDTH; a larger one gives finer maps")
