@@ -114,7 +114,8 @@ class Reader:
         if too_many:
             raise TooManyBadError(
                 f"{self._pool.where}: more than {100 * self._policy.share:g} % of the images are "
-                f"bad; mend the pool, or leave the bad ones out with a filtered list (--keep-list)\n"
+                "bad; mend the pool, or leave the bad ones out with a filtered list "
+                "(--keep-list)\n"
                 f"{self.bad.as_text()}"
             )
 
