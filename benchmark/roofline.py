@@ -24,7 +24,7 @@ class VitSize:
 
     width: int
     tokens: tuple[int, ...]
-    """Those that go into each block."""
+    """Those that go into each block; those that the next takes are made by it."""
     patches: int
     pixels: int = PIXELS
     """Values of one patch."""
@@ -46,8 +46,10 @@ class VitSize:
     def operations(self) -> int:
         """Of all tokens through all blocks, multiplications and additions apart; our graphs leave
         out most of the last block, which is theirs to gain."""
-        linear = sum(12 * tokens * self.width**2 for tokens in self.tokens)
-        attention = sum(2 * tokens**2 * self.width for tokens in self.tokens)
+        made = (*self.tokens[1:], *self.tokens[-1:])
+        steps = list(zip(self.tokens, made, strict=True))
+        linear = sum((3 * tokens + 9 * stay) * self.width**2 for tokens, stay in steps)
+        attention = sum(2 * tokens * stay * self.width for tokens, stay in steps)
         return 2 * (linear + attention + self.patches * self.pixels * self.width)
 
     @property

@@ -14,7 +14,7 @@ import numpy as np
 from .graph_writer import GraphWriter
 
 AHEAD = 2.0
-"""More than any patch's share of attention, so that leading tokens are always among the largest."""
+"""More than any share of attention: leading tokens come first, and so far apart that none ties."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def places(writer: GraphWriter, name: str, attention: str, tokens: int, stay: Na
     The order means nothing to a transformer, and another sort would only cost time.
     """
     ahead = np.zeros(tokens, dtype=np.float32)
-    ahead[: stay.leading] = AHEAD + np.arange(stay.leading)[::-1]
+    ahead[: stay.leading] = AHEAD * np.arange(stay.leading, 0, -1)
     ranked = writer.node(
         "Add", f"{name}.ranked", attention, writer.floats(f"ahead.{tokens}", ahead)
     )

@@ -32,9 +32,13 @@ def layer_work(config: ModelConfig) -> dict[str, float]:
     rows, columns = config.grid
     width, patches = config.width, rows * columns
     inputs = [tokens - config.leading_tokens for tokens in config.tokens_by_block]
+    # Where a schedule drops patches, everything after their keys and values is made without them.
+    made = [*inputs[1:], inputs[-1]]
     per_block = {"attn.qkv": 3, "attn.proj": 1, "mlp.fc1": 4, "mlp.fc2": 4}
     work = {
-        f"blocks.{block}.{part}": float(times * width * width * inputs[block])
+        f"blocks.{block}.{part}": float(
+            times * width * width * (inputs if part == "attn.qkv" else made)[block]
+        )
         for block in range(config.depth)
         for part, times in per_block.items()
     }

@@ -10,7 +10,11 @@ from .layers import layer_work as layer_work
 
 def attention_work(config: ModelConfig) -> float:
     """Multiply-adds per crop of the two products inside all attentions."""
-    return float(sum(2 * config.width * tokens**2 for tokens in config.tokens_by_block))
+    tokens = config.tokens_by_block
+    asking = (*tokens[1:], *tokens[-1:])
+    return float(
+        sum(2 * config.width * keys * own for keys, own in zip(tokens, asking, strict=True))
+    )
 
 
 def work_shares(config: ModelConfig) -> dict[str, float]:

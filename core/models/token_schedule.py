@@ -42,6 +42,8 @@ def as_schedule(values: Iterable[Any]) -> TokenSchedule:
 
 def check_schedule(schedule: TokenSchedule, tokens: str, depth: int, patches: int) -> None:
     """Refuse a schedule that a model of this layout, depth and number of patches cannot follow."""
+    if schedule and not depth:
+        raise ConfigError("a token schedule is for transformers; this trunk has no tokens to drop")
     if schedule and tokens == "mean":
         raise ConfigError(
             "a token schedule keeps the patches that the class token attends to, and "

@@ -34,10 +34,11 @@ def test_weights_are_those_of_the_model(name):
     assert VitSize.of(config_of(name)).weights == sum(one.numel() for one in backbone.parameters())
 
 
-def test_operations_are_those_that_a_matrix_library_counts():
+@pytest.mark.parametrize("schedule", [(), ((4, 96), (8, 64))])
+def test_operations_are_those_that_a_matrix_library_counts(schedule):
     from torch.utils.flop_counter import FlopCounterMode
 
-    config = config_of("vit_micro_16")
+    config = config_of("vit_micro_16", token_schedule=schedule)
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         build(config).eval().embed(torch.zeros(1, 3, 256, 128))
     assert counter.get_total_flops() == VitSize.of(config).operations

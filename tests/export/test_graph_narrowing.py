@@ -75,8 +75,9 @@ def test_each_block_is_given_what_the_schedule_left():
     }
     assert rows == {"blocks.0.norm1": 33, "blocks.1.norm1": 25, "blocks.2.norm1": 17}
     work = layer_work(NARROW)
-    shares = [work[f"blocks.{block}.mlp.fc1"] / work["blocks.0.mlp.fc1"] for block in range(3)]
-    assert shares == [1, 24 / 32, 16 / 32]
+    whole = {"attn.qkv": 3 * 64 * 64 * 32, "mlp.fc1": 4 * 64 * 64 * 32}
+    for part, shares in {"attn.qkv": [32, 24, 16], "mlp.fc1": [24, 16, 16]}.items():
+        assert [work[f"blocks.{one}.{part}"] * 32 / whole[part] for one in range(3)] == shares
 
 
 def test_openvino_answers_as_pytorch_does():

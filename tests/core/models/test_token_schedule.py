@@ -141,3 +141,8 @@ def test_written_forms():
 def test_schedules_that_cannot_be_followed_are_refused(tokens, schedule, sentence):
     with pytest.raises(ConfigError, match=sentence):
         replace(SMALL, tokens=tokens, token_schedule=schedule)
+
+
+def test_a_convolutional_trunk_has_nothing_to_drop():
+    with pytest.raises(ConfigError, match="for transformers"):
+        config_of("repvit_m1_0", token_schedule=((1, 4),))

@@ -8,8 +8,9 @@ import torch
 from personvit.core.errors import CalibrationError, ConfigError
 from personvit.core.models.native import load_native, read_native
 from personvit.core.models.ranges import layer_names
+from personvit.core.models.registry import config_of
 from personvit.train.distill.distill import distill
-from personvit.train.distill.fake_quant import fake_quantise, plain
+from personvit.train.distill.fake_quant import check_int8, fake_quantise, plain
 
 
 def crops(count: int = 16, seed: int = 0) -> torch.Tensor:
@@ -24,7 +25,7 @@ def quantised(lively):
 
 
 def test_a_run_writes_weights_that_anyone_can_load_and_the_ranges_beside_them(options, weights):
-    asked = options(int8=True, set=("teach.patches_weight=0",))
+    asked = options(int8=True, recipe="distill-int8")
     result = distill(asked)
     path = asked.out / "model.safetensors"
     content, start = read_native(path), read_native(weights["student"])
@@ -83,6 +84,18 @@ def test_ranges_travel_with_the_state(lively, quantised):
 def test_a_student_that_has_learnt_nothing_is_refused(options):
     with pytest.raises(ConfigError, match="distil without it first"):
         distill(options(student="vit-tiny", int8=True))
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        (config_of("vit_micro_16", cameras=3), "camera embeddings"),
+        (config_of("repvit_m1_0"), "trains transformers"),
+    ],
+)
+def test_students_that_no_such_engine_is_made_of_are_refused(config, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        check_int8(config, random=False)
 
 
 def test_broken_weights_have_no_ranges(lively):
