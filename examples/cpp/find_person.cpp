@@ -4,7 +4,7 @@
 
 #include <cstdio>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -14,7 +14,11 @@ namespace pv = personvit;
 
 std::vector<unsigned char> bytes_of(const char* path) {
   std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  std::ostringstream held;
+  held << file.rdbuf();  // which is quiet about folders
+  const std::string data = held.str();
+  if (!data.empty()) return {data.begin(), data.end()};
+  throw pv::Failure({PV_USER, std::string(path) + ": this is no file with bytes; check the path"});
 }
 
 std::vector<float> embedding_of(const pv::Bundle& bundle, const char* picture) {
@@ -41,7 +45,7 @@ void find(const char* bundle_file, const char* gallery_file, const char* picture
 }  // namespace
 
 int main(int count, char** arguments) try {
-  if (count != 4) return std::fprintf(stderr, "find_person BUNDLE GALLERY PICTURE\n"), 1;
+  if (count != 4) return std::fprintf(stderr, "Usage: find_person BUNDLE GALLERY PICTURE\n"), 1;
   find(arguments[1], arguments[2], arguments[3]);
   return 0;
 } catch (const pv::Failure& failure) {
