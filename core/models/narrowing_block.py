@@ -32,7 +32,8 @@ class NarrowingBlock(Block):
         mixed = scaled_dot_product_attention(self._staying(query, 2), key, value)
         x = self._staying(x, 1)
         x = x + self.drop_path1(attn.proj(mixed.transpose(1, 2).flatten(2)))
-        return x + self.drop_path2(self.mlp(self.norm2(x)))
+        made: Tensor = x + self.drop_path2(self.mlp(self.norm2(x)))
+        return made
 
     def _staying(self, tokens: Tensor, axis: int) -> Tensor:
         """The leading tokens and the kept patches, which lie along this axis."""
