@@ -57,11 +57,11 @@ class Sign(Enum):
     )
     UNIFORM = (
         "the teacher's output has become uniform, the same for every image",
-        "sharpen it: lower teacher.temperature and teacher.temperature_start (0.04 to 0.07)",
+        "lower teacher.temperature and teacher.temperature_start (0.04 to 0.07)",
     )
     PEAK = (
         "the teacher's output has become one peak, the same for every image",
-        "centre it more: keep teacher.centre_momentum at 0.9 or below, raise "
+        "keep teacher.centre_momentum at 0.9 or below, raise "
         "teacher.temperature, lower optimiser.lr",
     )
     CONSTANT = (
