@@ -15,20 +15,17 @@ from ...core.data.crops import default_workers
 from ...core.data.pool import Pool, open_pool
 from ...core.errors import CheckpointError
 from ...core.machine import this_machine
-from ...core.models.native import save_native
-from ...core.preprocess import Preprocess
 from .. import runfile
 from ..background import BackgroundSaver
 from ..checkpoints import Checkpoints
 from ..crops import Reading
 from ..distributed import World
-from ..finetune import command_line
 from ..journal import Journal, say
 from ..means import DivergedError
-from ..result import write_result
 from ..step import half_type
 from ..stopping import StopRequest, watching
 from .collapse import watch_of
+from .finish import finish, preprocess_of
 from .loader import PretrainLoader
 from .loop import PretrainHabits, PretrainRun
 from .origin import Beginning, beginning, fill_both
@@ -39,7 +36,6 @@ from .recipe import PretrainRecipe
 from .recipe_files import load_recipe
 from .result import PretrainResult, read_pretrain_result
 from .step import Pretrainer
-from .upstream_file import save_upstream
 
 MUST_MATCH = ("start", "recipe", "seed", "amp", "data", "locality")
 SHOULD_MATCH = ("processes", *runfile.SHOULD_MATCH, "activation_checkpointing")
@@ -74,7 +70,7 @@ class PretrainSession:
                 before = self._restore(run)
                 self._train(run)
                 saver.wait()
-            return self._finish(run, start, pool, before)
+            return finish(self.out, options, run, start, pool, before)
 
     @property
     def _resuming(self) -> bool:
@@ -157,45 +153,6 @@ class PretrainSession:
                     "changed recipe needs another -o"
                 ) from None
 
-    def _finish(
-        self, run: PretrainRun, start: Beginning, pool: Pool, before: tuple[int, float]
-    ) -> PretrainResult | None:
-        if not self.world.leads:
-            return None
-        options, recipe = self.options, run.recipe
-        model, upstream = self.out / "model.safetensors", self.out / "pretrained.pth"
-        provenance = {
-            "start": start.sentence,
-            "recipe": recipe.title or options.recipe,
-            "method": recipe.method,
-            "data": f"{options.pool.name} ({pool.name}, {len(pool)} images)",
-            "steps": str(run.step),
-            "seed": str(options.seed),
-        }
-        save_native(model, run.trainer.teacher_model(), preprocess_of(recipe), provenance)
-        save_upstream(upstream, run.trainer, recipe.schedule.epochs, self.world.size, options.seed)
-        seconds, bad = run.seconds - before[1], run.loader.bad_images
-        result = PretrainResult(
-            model=str(model),
-            upstream=str(upstream),
-            data=f"{options.pool} ({pool.name}, {len(pool)} images)",
-            start=start.sentence,
-            recipe=recipe.title or options.recipe,
-            method=recipe.method,
-            epochs=recipe.schedule.epochs,
-            steps=run.step,
-            bad=bad.reasons,
-            bad_images=bad.count,
-            images_per_second=(run.step - before[0]) * recipe.batch.size / max(seconds, 1e-9),
-            seconds=round(run.seconds, 1),
-            losses=run.losses,
-            probes=() if run.probing is None else tuple(run.probing.seen),
-            machine=runfile.machine(),
-            command=command_line(),
-        )
-        write_result(self.out, result)
-        return result
-
     def _claim(self, start: Beginning, recipe: PretrainRecipe, pool: Pool) -> None:
         options = self.options
         facts = {
@@ -234,14 +191,6 @@ def recipe_of(options: PretrainOptions) -> PretrainRecipe:
     if options.accumulate:
         changes.append(f"batch.accumulate={options.accumulate}")
     return load_recipe(options.recipe, changes)
-
-
-def preprocess_of(recipe: PretrainRecipe) -> Preprocess:
-    """How the teacher wants its images when it is done: what it saw, without the accidents."""
-    given = recipe.input
-    return Preprocess(
-        height=given.height, width=given.width, filter="bicubic", mean=given.mean, std=given.std
-    )
 
 
 def agree_on_step(step: int, world: World) -> None:
