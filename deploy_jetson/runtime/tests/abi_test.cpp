@@ -130,6 +130,10 @@ TEST_CASE("options are read by their size") {
   later.unknown = 1;
   CHECK(pv_engine_open(bundle.get(), &later.known, &engine, &error) == PV_USER);
   CHECK(std::string(error.sentence).find("install a newer one") != std::string::npos);
+  later.known.size = UINT32_MAX;  // never set: nothing may be read so far
+  CHECK(pv_engine_open(bundle.get(), &later.known, &engine, &error) == PV_USER);
+  CHECK(std::string(error.sentence).find("set it to sizeof(pv_engine_options)") !=
+        std::string::npos);
 
   pv_trust trust{};
   trust.size = sizeof(trust);
@@ -182,6 +186,7 @@ TEST_CASE("a tracklet is the mean direction of its crops") {
   pv_error error{};
   pv_tracklet* made = nullptr;
   CHECK(pv_tracklet_open(0, 8, &made, &error) == PV_USER);
+  CHECK(pv_tracklet_open(INT32_MAX, 8, &made, &error) == PV_USER);
   REQUIRE(pv_tracklet_open(2, 8, &made, &error) == PV_OK);
   const Tracklet tracklet(made);
   std::array<float, 2> out{};
@@ -189,9 +194,17 @@ TEST_CASE("a tracklet is the mean direction of its crops") {
   const std::array<float, 2> east = {1.0F, 0.0F}, north = {0.0F, 1.0F};
   CHECK(pv_tracklet_add(made, east.data(), 0.0F, &error) == PV_USER);
   CHECK(pv_tracklet_add(made, east.data(), std::nanf(""), &error) == PV_USER);
+  const std::array<float, 2> nowhere = {0.0F, std::nanf("")};
+  CHECK(pv_tracklet_add(made, nowhere.data(), 1.0F, &error) == PV_USER);
+  CHECK(pv_tracklet_embedding(made, out.data(), &error) == PV_USER);
   REQUIRE(pv_tracklet_add(made, east.data(), 1.0F, &error) == PV_OK);
   REQUIRE(pv_tracklet_add(made, north.data(), 1.0F, &error) == PV_OK);
   REQUIRE(pv_tracklet_embedding(made, out.data(), &error) == PV_OK);
   CHECK(out[0] == doctest::Approx(std::sqrt(0.5)));
   CHECK(out[1] == doctest::Approx(std::sqrt(0.5)));
+  pv_tracklet_clear(made);
+  const std::array<float, 2> west = {-1.0F, 0.0F};
+  REQUIRE(pv_tracklet_add(made, east.data(), 1.0F, &error) == PV_OK);
+  REQUIRE(pv_tracklet_add(made, west.data(), 1.0F, &error) == PV_OK);
+  CHECK(pv_tracklet_embedding(made, out.data(), &error) == PV_USER);
 }

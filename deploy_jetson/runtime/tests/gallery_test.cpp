@@ -191,6 +191,18 @@ TEST_CASE("labels come back as they were given") {
   CHECK(gallery->label(2).empty());
 }
 
+TEST_CASE("a name that could not be read again is not written") {
+  const TemporaryFolder folder;
+  const auto made = [&](const std::string& space, const std::string& encoder) {
+    return bool(GalleryWriter::make(folder / "g.pvg", space, encoder, 4, Store::int8));
+  };
+  CHECK(made("space-a", ""));
+  CHECK(made(std::string(63, 's'), std::string(63, 'e')));
+  CHECK_FALSE(made(std::string(64, 's'), ""));
+  CHECK_FALSE(made(std::string("a\0b", 3), ""));
+  CHECK_FALSE(made("space-a", std::string("a\0b", 3)));
+}
+
 TEST_CASE("another space, another file and another form are refused with a sentence") {
   const TemporaryFolder folder;
   write(folder / "g.pvg", random_vectors(3, 40), Store::int8);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Callable, Sequence
@@ -175,6 +176,47 @@ def test_it_stops_when_asked_to(native, bundle, people):
         assert process.stderr.read() == "error: interrupted; nothing half-written was left\n"
 
 
+def test_it_stops_while_nobody_reads_its_lines(native, bundle, people):
+    many = "\n".join([str(images_in((people,))[0])] * 20_000)
+    command = [native.built("pv-embed"), bundle, "-", "--jsonl", "--backend", "fake"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        process.stdin.write(many)
+        process.stdin.close()
+        process.stdout.readline()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(2)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 130
+
+
+def test_closed_streams_do_not_become_the_output_file(native, fake, bundle, people, tmp_path):
+    paths = [images_in((people,))[0]] * 300
+    out = tmp_path / "e.npy"
+    words = ("--json", "--backend", "fake", "-o", str(out))
+    line = [str(native.built("pv-embed")), str(bundle), *map(str, paths), *words]
+    done = subprocess.run(["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *line], check=False)
+    assert done.returncode == 1
+    alike(np.load(out), expected(fake, paths))
+
+
+def test_a_matrix_never_stands_beside_the_list_of_another(native, bundle, people, tmp_path):
+    out = tmp_path / ("e" * 245 + ".npy")
+    first, second = images_in((people,))[:2]
+    words = ("-o", out, "--backend", "fake")
+    assert native("pv-embed", bundle, first, *words).code == 0
+    only(tmp_path, out.name, out.name + ".json", "people")
+    longer = out.with_name("e" * 250 + ".npy")
+    refused = native("pv-embed", bundle, second, "-o", longer, "--backend", "fake")
+    assert refused.code == 1
+    assert "choose a shorter name" in refused.err
+    out.with_name(out.name + ".json").unlink()
+    out.with_name(out.name + ".json").mkdir()
+    before = out.read_bytes()
+    assert native("pv-embed", bundle, second, *words).code == 1
+    assert out.read_bytes() == before
+
+
 def test_a_closed_pipe_ends_it_quietly(native, bundle, people):
     many = "\n".join([str(images_in((people,))[0])] * 20_000)
     command = [native.built("pv-embed"), bundle, "-", "--jsonl", "--backend", "fake"]
@@ -207,6 +249,7 @@ def test_help_version_and_no_words(native, program):
         (("m.pvb", "x.jpg", "--jsonl", "--batch"), "option --batch requires a value"),
         (("m.pvb", "/no/x.jpg", "--jsonl"), "/no/x.jpg: no such file or folder"),
         (("/no/m.pvb", __file__, "--jsonl"), "/no/m.pvb: "),
+        ((TINY, __file__, "--jsonl", "--signature", "x"), "--signature is checked with --key"),
         ((TINY, __file__, "--jsonl", "--backend", "abacus"), "there is no backend 'abacus'"),
     ],
 )
@@ -220,6 +263,30 @@ def test_drift_is_the_machine_s_fault(native):
     done = native("pv-embed", TINY, __file__, "--jsonl", "--backend", "fake")
     assert done.code == 3
     assert "golden" in done.err
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [("a.jpg\0b.jpg\0", "the list holds a zero byte"), (None, "standard input cannot be read")],
+)
+def test_a_list_that_is_none_is_refused(native, given, said):
+    line = [native.built("pv-embed"), TINY, "-", "--jsonl"]
+    with Path(os.devnull).open("wb") as wrong_way_round:
+        source = {"input": given} if given else {"stdin": wrong_way_round}
+        done = subprocess.run(line, **source, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert said in done.stderr
+
+
+def test_a_gallery_takes_no_other_file_s_place(native, bundle, people, tmp_path):
+    photo, other = images_in((people,))[:2]
+    before = photo.read_bytes()
+    words = ("--bundle", bundle, "--backend", "fake")
+    assert "would be lost" in native("pv-search", "build", photo, other, *words).err
+    assert photo.read_bytes() == before
+    os.mkfifo(tmp_path / "pipe")
+    assert native("pv-search", "build", tmp_path / "pipe", other, *words).code == 1
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_a_bundle_must_be_signed_where_a_key_is_pinned(native, bundle):

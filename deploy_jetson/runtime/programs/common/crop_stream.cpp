@@ -3,16 +3,15 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 
 #include "common/image_files.h"
 #include "image/image.h"
 
 namespace pv::programs {
 
-namespace {
-
 // One thread's own memory, used again for every image.
-class Reader {
+class CropStream::Reader {
  public:
   explicit Reader(const Preprocess& preprocess) : resizer_(preprocess) {}
 
@@ -31,6 +30,8 @@ class Reader {
   Image image_;
 };
 
+namespace {
+
 std::size_t bytes_of(const Preprocess& size) {
   return static_cast<std::size_t>(size.height) * static_cast<std::size_t>(size.width) * 3;
 }
@@ -43,8 +44,21 @@ CropStream::CropStream(const std::vector<std::string>& paths, const Preprocess& 
   const std::size_t most = std::max<std::size_t>(paths.size(), 1);
   places_.resize(std::min(static_cast<std::size_t>(ahead), most));
   for (auto& place : places_) place.crop.resize(bytes_);
-  const std::size_t workers = std::min(static_cast<std::size_t>(threads), most);
-  for (std::size_t nth = 0; nth < workers; ++nth) threads_.emplace_back([this] { work(); });
+  begin(std::min(static_cast<std::size_t>(threads), most));
+}
+
+// What can be thrown is thrown before the first thread runs, but for a refusal of the system.
+void CropStream::begin(std::size_t workers) {
+  std::vector<std::shared_ptr<Reader>> readers;
+  for (std::size_t nth = 0; nth < workers; ++nth) {
+    readers.push_back(std::make_shared<Reader>(preprocess_));
+  }
+  threads_.reserve(workers);
+  try {
+    for (const auto& reader : readers) threads_.emplace_back([this, reader] { work(*reader); });
+  } catch (const std::exception&) {
+    if (threads_.empty()) throw;
+  }
 }
 
 CropStream::~CropStream() {
@@ -64,8 +78,7 @@ std::size_t CropStream::claim() {
   return stop_ || claimed_ == paths_.size() ? paths_.size() : claimed_++;
 }
 
-void CropStream::work() {
-  Reader reader(preprocess_);
+void CropStream::work(Reader& reader) {
   for (std::size_t row = claim(); row < paths_.size(); row = claim()) {
     Place& place = places_[row % places_.size()];
     const Status status = reader.read(paths_[row], place.crop.data());

@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -20,7 +21,7 @@ struct BadImage {
 
 class CropStream {
  public:
-  // `ahead` crops at most are held decoded.
+  // `ahead` crops at most are held decoded. Fewer threads work where the system gives no more.
   CropStream(const std::vector<std::string>& paths, const Preprocess& preprocess, int threads,
              int ahead);
   ~CropStream();
@@ -40,7 +41,10 @@ class CropStream {
     bool good = false, ready = false;
   };
 
-  void work();
+  class Reader;
+
+  void begin(std::size_t workers);
+  void work(Reader& reader);
   // The next path to be decoded; paths_.size() when there is none, or none is wanted.
   std::size_t claim();
 

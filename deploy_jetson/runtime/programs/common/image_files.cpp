@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <iostream>
@@ -85,9 +86,14 @@ Status add_lines(std::istream& lines, std::vector<std::string>& out) {
   for (std::string line; std::getline(lines, line);) {
     if (!line.empty() && line.back() == '\r') line.pop_back();
     if (line.empty()) continue;
+    if (line.find('\0') != std::string::npos) {
+      return user_error("the list holds a zero byte; give one path on each line");
+    }
     if (auto added = add_place(line, out); !added) return added;
   }
-  return Done{};
+  if (std::ferror(stdin) == 0) return Done{};
+  return user_error(std::string("standard input cannot be read (") + std::strerror(errno) +
+                    "); check where it comes from");
 }
 
 Error unreadable(const std::string& path, int problem) {

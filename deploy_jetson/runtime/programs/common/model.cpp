@@ -28,6 +28,9 @@ Result<std::shared_ptr<const Bundle>> open_bundle(const std::string& path, const
   Trust trust;
   trust.key_files = given.all("--key");
   trust.signature_file = given.text("--signature");
+  if (given.has("--signature") && trust.key_files.empty()) {
+    return given.refusal("--signature is checked with --key FILE only");
+  }
   return Bundle::open(path, trust);
 }
 

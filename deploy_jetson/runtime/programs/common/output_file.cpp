@@ -23,15 +23,6 @@ std::filesystem::path folder_of(const std::string& path) {
   return folder.empty() ? "." : folder;
 }
 
-Status refuse_other_than_file(const std::string& path) {
-  struct stat found {};
-  if (::stat(path.c_str(), &found) != 0 || S_ISREG(found.st_mode)) return Done{};
-  if (S_ISDIR(found.st_mode)) {
-    return user_error(path + " is a folder; name the file to write, such as " + path + "/NAME");
-  }
-  return user_error(path + " is a device or a pipe; name a file to write");
-}
-
 const char* mend(int problem) {
   switch (problem) {
     case ENOSPC:
@@ -44,11 +35,37 @@ const char* mend(int problem) {
       return "; change its permissions, or choose another place";
     case ENOENT:
       return "; check the path";
+    case ENAMETOOLONG:
+      return "; choose a shorter name";
+    case EFBIG:
+      return "; raise the limit of file sizes, or ask for less";
+    case EMFILE:
+    case ENFILE:
+      return "; raise the limit of open files";
+    case EIO:
+      return "; check the disk";
     case ENOTDIR:
       return "; a part of this path is a file; check the path";
     default:
       return "";
   }
+}
+
+Error refused(const std::string& path) {
+  const int problem = errno;
+  return user_error("the operating system refused: " + path + ": " + std::strerror(problem) +
+                    mend(problem));
+}
+
+Status refuse_other_than_file(const std::string& path) {
+  struct stat found {};
+  if (::stat(path.c_str(), &found) != 0)
+    return errno == ENAMETOOLONG ? refused(path) : Status(Done{});
+  if (S_ISREG(found.st_mode)) return Done{};
+  if (S_ISDIR(found.st_mode)) {
+    return user_error(path + " is a folder; name the file to write, such as " + path + "/NAME");
+  }
+  return user_error(path + " is a device or a pipe; name a file to write");
 }
 
 }  // namespace
@@ -125,13 +142,21 @@ Status OutputFile::write(std::uint64_t place, Bytes data) const {
   return Done{};
 }
 
-Status OutputFile::finish() {
+Status OutputFile::seal() {
   if (auto flushed = flush(); !flushed) return flushed;
   const mode_t mask = umask(0);
   umask(mask);
   if (fchmod(handle_, 0666 & ~mask) != 0 || fsync(handle_) != 0) return refusal();
+  return Done{};
+}
+
+Status OutputFile::finish() {
+  if (auto sealed = seal(); !sealed) return sealed;
   if (part_.empty()) {
-    const auto part = path_ + "." + std::to_string(getpid()) + ".part";
+    // Short, so that every name that can be given can be written; of this file alone.
+    const auto name =
+        "personvit-" + std::to_string(getpid()) + "-" + std::to_string(handle_) + ".part";
+    const auto part = (folder_of(path_) / name).string();
     const auto own = "/proc/self/fd/" + std::to_string(handle_);
     ::unlink(part.c_str());
     if (linkat(AT_FDCWD, own.c_str(), AT_FDCWD, part.c_str(), AT_SYMLINK_FOLLOW) != 0) {
@@ -144,11 +169,7 @@ Status OutputFile::finish() {
   return Done{};
 }
 
-Error OutputFile::refusal() const {
-  const int problem = errno;
-  return user_error("the operating system refused: " + path_ + ": " + std::strerror(problem) +
-                    mend(problem));
-}
+Error OutputFile::refusal() const { return refused(path_); }
 
 Status write_whole(const std::string& path, const std::string& text) {
   auto file = OutputFile::open(path);

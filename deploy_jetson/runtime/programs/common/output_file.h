@@ -22,6 +22,8 @@ class OutputFile {
   Status append(const std::string& text);
   // Over what was written before.
   Status put(std::uint64_t place, Bytes data);
+  // All is on the disk, and only its name is missing; finish() does this too.
+  Status seal();
   Status finish();
 
  private:

@@ -1,15 +1,39 @@
 // How every program begins and ends.
 #include "common/run.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <new>
+#include <system_error>
 
 namespace pv::programs {
 
 namespace {
+
+// More may wait for a reader: a pipe that can be written to takes as much at once.
+constexpr std::size_t kPipeBlock = 4096;
+
+// A file that we open must not become the standard output or input that the caller closed: what
+// is printed would be written into it. Opened the wrong way round, these tell of every use.
+void hold_closed_streams() {
+  for (const int handle : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(handle, F_GETFD) >= 0 || errno != EBADF) continue;
+    static_cast<void>(::open("/dev/null", handle == STDIN_FILENO ? O_WRONLY : O_RDONLY));
+  }
+}
+
+// A closed pipe ends a program quietly.
+Error unwritable() {
+  if (errno == EPIPE) return user_error("");
+  return user_error(std::string("standard output cannot be written (") + std::strerror(errno) +
+                    "); check where it leads");
+}
 
 // An error that is told by its code alone: nobody is there to read a sentence.
 bool is_quiet(const Error& error) { return error.sentence.empty(); }
@@ -88,19 +112,28 @@ Error interrupted() {
 
 Status print(const std::string& text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size()) return Done{};
-  if (errno == EPIPE) return user_error("");
-  return user_error(std::string("standard output cannot be written (") + std::strerror(errno) +
-                    "); check where it leads");
+  return unwritable();
+}
+
+Status print(const std::string& text, const StopSignals& stop) {
+  for (std::size_t done = 0; done < text.size();) {
+    if (!stop.lets_write(STDOUT_FILENO)) return interrupted();
+    const auto put =
+        ::write(STDOUT_FILENO, text.data() + done, std::min(text.size() - done, kPipeBlock));
+    if (put < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (put < 0) return unwritable();
+    done += static_cast<std::size_t>(put);
+  }
+  return Done{};
 }
 
 Status flush_output() {
   if (std::fflush(stdout) == 0) return Done{};
-  if (errno == EPIPE) return user_error("");
-  return user_error(std::string("standard output cannot be written (") + std::strerror(errno) +
-                    "); check where it leads");
+  return unwritable();
 }
 
 int run(const char* program, const std::vector<Part>& parts, int count, char** words) try {
+  hold_closed_streams();
   std::signal(SIGPIPE, SIG_IGN);
   const std::vector<std::string> given(words + (count > 0 ? 1 : 0), words + count);
   const auto status = finished(choose(program, parts, given));
@@ -108,6 +141,9 @@ int run(const char* program, const std::vector<Part>& parts, int count, char** w
 } catch (const std::bad_alloc&) {
   return complain(environment_error(
       "there is not enough memory for this; ask for less, or use a larger machine"));
+} catch (const std::system_error& problem) {
+  return complain(environment_error(std::string("the operating system refused (") + problem.what() +
+                                    "); raise its limits, as 'ulimit -a' lists"));
 } catch (const std::exception& problem) {
   return complain({Code::internal, problem.what()});
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "common/arguments.h"
+#include "common/stop_signals.h"
 #include "result.h"
 
 namespace pv::programs {
@@ -30,5 +31,7 @@ std::string version();
 // Writes to standard output and sees to it that it went out; a closed pipe ends a program quietly.
 Status print(const std::string& text);
 Status flush_output();
+// The same at once, for long output: ends where a stop is asked for while nobody reads.
+Status print(const std::string& text, const StopSignals& stop);
 
 }  // namespace pv::programs

@@ -6,6 +6,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 
 namespace pv::programs {
@@ -38,6 +39,13 @@ bool StopSignals::asked() const {
   if (handle_ < 0) return false;
   pollfd question{handle_, POLLIN, 0};
   return poll(&question, 1, 0) > 0;
+}
+
+bool StopSignals::lets_write(int handle) const {
+  pollfd questions[] = {{handle, POLLOUT, 0}, {handle_, POLLIN, 0}};
+  while (poll(questions, 2, -1) < 0 && errno == EINTR) {
+  }
+  return questions[1].revents == 0;
 }
 
 }  // namespace pv::programs

@@ -12,6 +12,8 @@ class StopSignals {
   StopSignals& operator=(const StopSignals&) = delete;
 
   bool asked() const;
+  // Waits until something can be written there; false where a stop is asked for first.
+  bool lets_write(int handle) const;
 
  private:
   int handle_ = -1;

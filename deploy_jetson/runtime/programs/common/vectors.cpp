@@ -96,7 +96,8 @@ Result<Vectors> read_vectors(const std::string& path) {
     return no_sidecar(path, "it does not fit the matrix, or names no space");
   }
   for (const auto& image : *images) {
-    read.names.push_back(image.is_string() ? image.get<std::string>() : "");
+    if (!image.is_string()) return no_sidecar(path, "one of its images is no text");
+    read.names.push_back(image.get<std::string>());
   }
   return read;
 }

@@ -17,8 +17,10 @@ class JsonLines final : public Sink {
   JsonLines(std::string path, std::optional<OutputFile> file)
       : path_(std::move(path)), file_(std::move(file)) {}
 
-  Status begin(const Model& model, const std::vector<std::string>& paths) override {
+  Status begin(const Model& model, const std::vector<std::string>& paths,
+               const StopSignals& stop) override {
     paths_ = &paths;
+    stop_ = &stop;
     dimension_ = static_cast<std::size_t>(model.engine->dimension());
     const auto& info = model.engine->info();
     end_ = "], \"space\": " + json_string(info.space_id) +
@@ -34,10 +36,11 @@ class JsonLines final : public Sink {
         append_number(*embeddings++, line_);
       }
       line_ += end_;
-      if (auto written = file_ ? file_->append(line_) : print(line_); !written) return written;
+      if (auto written = file_ ? file_->append(line_) : print(line_, *stop_); !written)
+        return written;
       ++count_;
     }
-    return file_ ? Status(Done{}) : flush_output();
+    return Done{};
   }
 
   // Beside lines on standard output there is no place for words.
@@ -55,6 +58,7 @@ class JsonLines final : public Sink {
   std::string path_;
   std::optional<OutputFile> file_;
   const std::vector<std::string>* paths_ = nullptr;
+  const StopSignals* stop_ = nullptr;
   std::size_t dimension_ = 0, count_ = 0;
   std::string end_, line_;
 };

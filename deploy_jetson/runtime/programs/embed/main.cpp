@@ -54,7 +54,7 @@ Status embed(const Arguments& given) {
       static_cast<int>(std::min<std::size_t>(std::max<std::size_t>(paths->size(), 1), kMostBatch));
   const auto model = open_model(given.words().front(), given, asked);
   if (!model) return model.error();
-  if (auto begun = (*sink)->begin(*model, *paths); !begun) return begun;
+  if (auto begun = (*sink)->begin(*model, *paths, stop); !begun) return begun;
   std::vector<BadImage> bad;
   auto done = embed_images(
       *model, *paths, *threads, stop, given.has("--skip-bad") ? &bad : nullptr,

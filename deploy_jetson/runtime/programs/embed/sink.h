@@ -7,6 +7,7 @@
 
 #include "common/crop_stream.h"
 #include "common/model.h"
+#include "common/stop_signals.h"
 #include "result.h"
 
 namespace pv::programs {
@@ -14,8 +15,9 @@ namespace pv::programs {
 class Sink {
  public:
   virtual ~Sink() = default;
-  // Known only once the model is open.
-  virtual Status begin(const Model& model, const std::vector<std::string>& paths) = 0;
+  // Known only once the model is open; `stop` outlives it.
+  virtual Status begin(const Model& model, const std::vector<std::string>& paths,
+                       const StopSignals& stop) = 0;
   virtual Status add(const std::vector<std::size_t>& rows, const float* embeddings) = 0;
   // Only now does a file appear under its name; what is said about it goes to standard output.
   virtual Status finish(const std::vector<BadImage>& bad) = 0;

@@ -1,8 +1,13 @@
 // pv-search build: a gallery file of vectors and their labels.
+#include <cstring>
+
+#include "bundle/file.h"
 #include "bundle/json.h"
 #include "common/json_text.h"
 #include "common/model.h"
+#include "common/output_file.h"
 #include "gallery/gallery.h"
+#include "gallery/gallery_file.h"
 #include "search/parts.h"
 #include "search/sources.h"
 
@@ -48,11 +53,25 @@ std::string summary(const std::string& path, const Vectors& vectors, const char*
   return text;
 }
 
+// Told before anything long: a place that cannot be written, and, where the gallery's name was
+// forgotten, the image that would be lost.
+Status refuse_place(const std::string& path) {
+  if (const auto writable = OutputFile::open(path); !writable) return writable.error();
+  const auto file = File::open(path, "a gallery");
+  if (!file || file->size() == 0) return Done{};
+  const auto mark = file->read(0, std::strlen(kGalleryMark));
+  if (std::string(mark.begin(), mark.end()) == kGalleryMark) return Done{};
+  return user_error(path +
+                    ": this file is no gallery and would be lost; name the gallery to "
+                    "write, or remove the file first");
+}
+
 Status build(const Arguments& given) {
   if (given.words().empty()) return given.refusal("name the gallery to write");
   const auto& path = given.words().front();
   const auto store = store_asked(given);
   if (!store) return store.error();
+  if (const auto writable = refuse_place(path); !writable) return writable;
   std::vector<BadImage> bad;
   const auto vectors = vectors_asked(given, {given.words().begin() + 1, given.words().end()}, bad);
   if (!vectors) return vectors.error();

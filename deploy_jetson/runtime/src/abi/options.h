@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <string>
 
@@ -10,13 +11,16 @@
 
 namespace pv::abi {
 
+// No struct will ever be as long: such a size was never set, and nothing lies behind it to read.
+inline constexpr std::uint32_t kLongestOptions = 4096;
+
 // Every struct of today is that of version 1. Fields behind the size that we know must be zero:
 // they ask for something that this version cannot give.
 template <class Options>
 Result<Options> read_options(const Options* given, const char* name) {
   Options read{};
   if (given == nullptr) return read;
-  if (given->size < sizeof(Options)) {
+  if (given->size < sizeof(Options) || given->size > kLongestOptions) {
     return user_error(std::string(name) + ".size is " + std::to_string(given->size) +
                       "; set it to sizeof(" + name + ")");
   }

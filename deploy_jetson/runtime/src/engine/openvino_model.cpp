@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -33,6 +34,15 @@ std::string last_line(const std::string& text) {
   }
   return last;
 }
+
+// A file in the making, of which nothing stays where it does not get its name.
+struct Part {
+  std::string path;
+  ~Part() {
+    std::error_code ignored;
+    std::filesystem::remove(path, ignored);
+  }
+};
 
 Bytes bytes_of(const std::string& text) {
   return {reinterpret_cast<const unsigned char*>(text.data()), text.size()};
@@ -135,12 +145,13 @@ void OpenVinoModels::to_cache(const std::string& path, const ov::CompiledModel& 
   // Exporting changes nothing, but is not declared so.
   ov::CompiledModel(compiled).export_model(stream);
   const auto blob = stream.str();
-  const auto part = path + "." + std::to_string(getpid()) + ".part";
-  std::ofstream file(part, std::ios::binary);
+  static std::atomic<unsigned> nth{0};  // engines of one process may be opened together
+  const Part part{path + "." + std::to_string(getpid()) + "." + std::to_string(++nth) + ".part"};
+  std::ofstream file(part.path, std::ios::binary);
   file << sha256(bytes_of(blob)) << blob;
   file.close();
   if (!file) throw std::runtime_error("the file could not be written");
-  std::filesystem::rename(part, path);
+  std::filesystem::rename(part.path, path);
 } catch (const std::exception& problem) {
   complaint_ =
       "the compiled model could not be kept in " + cache_ + " (" + last_line(problem.what()) + ")";

@@ -123,8 +123,10 @@ bool PartFile::give_name() {
   umask(mask);
   if (fchmod(handle_, 0666 & ~mask) != 0 || fsync(handle_) != 0) return false;
   if (part_.empty()) {
-    // A name of this process alone, for the moment until it is renamed.
-    const auto part = path_ + "." + std::to_string(getpid()) + ".part";
+    // A name of this file alone, for the moment until it is renamed; short, so that every name that
+    // can be given can be written.
+    const auto part = folder_of(path_) + "/personvit-" + std::to_string(getpid()) + "-" +
+                      std::to_string(handle_) + ".part";
     ::unlink(part.c_str());
     if (!name_nameless(handle_, part)) return false;
     part_ = part;

@@ -1,11 +1,20 @@
 // Threads that wait for work.
 #include "workers.h"
 
+#include <algorithm>
+#include <exception>
+
 namespace pv {
 
+// Where the system gives no more threads, those that it gave do the work, and the caller's at
+// least.
 Workers::Workers(int threads) {
-  for (int worker = 1; worker < threads; ++worker) {
-    threads_.emplace_back([this, worker] { wait_and_work(worker); });
+  threads_.reserve(static_cast<std::size_t>(std::max(threads, 1)));
+  try {
+    for (int worker = 1; worker < threads; ++worker) {
+      threads_.emplace_back([this, worker] { wait_and_work(worker); });
+    }
+  } catch (const std::exception&) {
   }
 }
 

@@ -17,6 +17,11 @@ Error refused(const std::string& path, const char* what) {
                            "); check the disk and the permissions");
 }
 
+// A zero byte would end the name when it is read.
+bool can_be_kept(const std::string& name) {
+  return name.size() < kNameSize && name.find('\0') == name.npos;
+}
+
 class Writer final : public GalleryWriter {
  public:
   Writer(const std::string& path, GalleryHeader header)
@@ -100,8 +105,10 @@ Result<std::unique_ptr<GalleryWriter>> GalleryWriter::make(const std::string& pa
     return user_error(path + ": vectors must have 1 to " + std::to_string(kMaxDimension) +
                       " values, not " + std::to_string(dimension));
   }
-  if (space_id.empty() || space_id.size() >= kNameSize || encoder_id.size() >= kNameSize) {
-    return user_error(path + ": a gallery needs the name of the space of its vectors");
+  if (space_id.empty() || !can_be_kept(space_id) || !can_be_kept(encoder_id)) {
+    return user_error(path +
+                      ": a gallery needs the name of the space of its vectors, and names of "
+                      "at most 63 bytes; embed the images again");
   }
   auto writer =
       std::make_unique<Writer>(path, laid_out(store, dimension, 0, 0, space_id, encoder_id));
