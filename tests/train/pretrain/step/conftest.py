@@ -9,6 +9,7 @@ from personvit.train.distributed import World
 from personvit.train.pretrain.batch import PretrainBatch
 from personvit.train.pretrain.masks import Masker
 from personvit.train.pretrain.recipe_files import load_recipe
+from personvit.train.pretrain.schedules import Moment
 from personvit.train.pretrain.step import Pretrainer
 
 SMALL = (
@@ -50,6 +51,39 @@ def made_batch(recipe, images, slots, seed=0):
 def made_pretrainer(recipe, config=None, world=None, **settings):
     world = world or World(torch.device("cpu"))
     return Pretrainer(config or small_config(), recipe, world, 0, **settings)
+
+
+def share(batch, rank, size, parts=2):
+    """One process's images of a batch, in parts."""
+    count = len(batch) // size
+    part = count // parts
+    tensors = (batch.globals, batch.locals, batch.masks, batch.drop_path)
+    return [
+        PretrainBatch(*(tensor[:, start : start + part] for tensor in tensors))
+        for start in range(rank * count, (rank + 1) * count, part)
+    ]
+
+
+def learn(world):
+    """What one process finds in three steps of four images, and where it then stands."""
+    recipe = small_recipe()
+    pretrainer = made_pretrainer(recipe, world=world)
+    found = []
+    for step in range(3):
+        batch = made_batch(recipe, 4, pretrainer.drop_path_slots, step)
+        losses = pretrainer(share(batch, world.rank, world.size), Moment(step, 2))
+        values = {name: value for name, value in vars(losses).items() if name != "now"}
+        gradients = {
+            name: parameter.grad.clone()
+            for name, parameter in pretrainer.student.named_parameters()
+        }
+        found.append({"losses": values, "gradients": gradients})
+    return found, pretrainer.state()
+
+
+@pytest.fixture(name="learn", scope="session")
+def learn_fixture():
+    return learn
 
 
 @pytest.fixture(name="small_recipe", scope="session")

@@ -1,6 +1,7 @@
 """Two processes with half the batch each are one process with all of it."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,26 +10,32 @@ import pytest
 import torch
 from torch.nn.utils import parameters_to_vector
 
+from personvit.train.distributed import World
+
 WORKER = Path(__file__).with_name("ranks_worker.py")
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(tmp_path_factory, learn):
     """What one process found, and what each of two did."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    folders = {size: tmp_path_factory.mktemp(f"ranks{size}") for size in (1, 2)}
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    for size, folder in folders.items():
-        starter = [*torchrun, f"--nproc-per-node={size}"] if size > 1 else [sys.executable]
-        done = subprocess.run(
-            [*starter, str(WORKER), str(folder)],
-            env=environment, capture_output=True, text=True, timeout=600,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-    return (
-        torch.load(folders[1] / "0.pt", weights_only=False),
-        [torch.load(folders[2] / f"{rank}.pt", weights_only=False) for rank in (0, 1)],
-    )
+    folder = tmp_path_factory.mktemp("ranks")
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(WORKER), str(folder)],
+            env={**os.environ, **common, "OMP_NUM_THREADS": "1", "RANK": rank, "LOCAL_RANK": rank},
+            stderr=subprocess.PIPE, text=True,
+        )
+        for rank in ("0", "1")
+    ]  # fmt: skip
+    alone = learn(World(torch.device("cpu")))
+    for process in processes:
+        _, errors = process.communicate(timeout=600)
+        assert process.returncode == 0, errors
+    return alone, [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in (0, 1)]
 
 
 def test_losses_and_gradients_are_those_of_one_process(runs):
