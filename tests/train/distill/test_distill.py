@@ -108,6 +108,19 @@ def test_training_on_ends_the_stay_in_a_space(options, tmp_path):
     assert space.derived_id() == space_of(native.model, "before")
 
 
+def test_a_student_that_stays_in_its_teachers_space_keeps_its_way_there(options, tmp_path):
+    first = options(in_teacher_space=True, evaluate=False)
+    distill(first)
+    start = str(first.out / "model.safetensors")
+    still = ("optimiser.lr=1e-12", "schedule.epochs=1")
+    out = tmp_path / "more"
+    distill(options(student=start, in_teacher_space=True, out=out, set=still, evaluate=False))
+    before, after = (
+        load_native(path / "model.safetensors").model.projection for path in (first.out, out)
+    )
+    torch.testing.assert_close(after.weight, before.weight, atol=1e-6, rtol=0)
+
+
 def test_half_of_the_blocks_are_every_second_ending_in_the_last(options, weights):
     asked = options(student="vit-half", evaluate=False, set=("optimiser.lr=1e-12",))
     distill(asked)
