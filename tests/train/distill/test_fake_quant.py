@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -36,6 +38,21 @@ def test_a_run_writes_weights_that_anyone_can_load_and_the_ranges_beside_them(op
     assert not torch.equal(content.tensors[layer], start.tensors[layer])
     assert load_native(path).config.width == 64
     assert result.scores.student.queries == 8
+
+
+def test_a_resumed_run_ends_as_an_undisturbed_one(options, capsys):
+    asked = options(int8=True, recipe="distill-int8", evaluate=False)
+    steps = distill(asked).steps
+    model = asked.out / "model.safetensors"
+    undisturbed = model.read_bytes()
+    last = (asked.out / "checkpoints").glob(f"*{steps}.*")
+    for path in (model, asked.out / "result.json", *last):
+        path.unlink()
+    distill(replace(asked, resume=True))
+    said = capsys.readouterr().err
+    assert "resuming after step" in said
+    assert f"resuming after step {steps}" not in said
+    assert model.read_bytes() == undisturbed
 
 
 def test_its_linear_layers_round_and_nothing_else_does(lively, quantised):
