@@ -248,7 +248,7 @@ TEST_CASE("a backend, batch or variant that is not there is named") {
   CHECK(says(refused.error(), "there is no backend 'onnxruntime'; choose one of auto, tensorrt"));
   refused = pv::Engine::open(bundle, fake(0));
   REQUIRE_FALSE(refused);
-  CHECK(says(refused.error(), "batch must be 1 or more"));
+  CHECK(says(refused.error(), "batch must be 1 to 4096"));
   options = fake();
   options.variant = "cpu-mixed";
   refused = pv::Engine::open(bundle, options);

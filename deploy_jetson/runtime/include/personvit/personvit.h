@@ -94,7 +94,7 @@ typedef struct pv_engine_options {
   const char* backend;   /* null: the first that can run here */
   const char* variant;   /* null: the first that the backend takes */
   const char* precision; /* null: the variant's own */
-  int32_t batch;         /* 0: 8 */
+  int32_t batch;         /* 0: 8; at most 4096 */
   int32_t threads;       /* 0: all */
   const char* cache;     /* null: no cache of compiled models */
   const char* plan;      /* TensorRT only: the plan, its sidecar beside it */
@@ -122,7 +122,7 @@ typedef struct pv_pipeline_options {
   uint32_t size;
   int32_t queue;   /* 0: 64 */
   int32_t batch;   /* 0: the engine's */
-  double wait_ms;  /* below 0: 2 */
+  double wait_ms;  /* how long a batch waits for company; 0: 2, below 0: not at all */
   pv_when_full when_full;
 } pv_pipeline_options;
 
@@ -133,10 +133,13 @@ typedef struct pv_answer {
   double queued_ms, run_ms;
 } pv_answer;
 
-/* Takes the engine over, also when it fails: it is freed with the pipeline. */
+/* Takes the engine over, also when it fails: it is freed with the pipeline. Without options, all
+ * are 0. Answers that nobody fetches keep their places, so a thread that only submits is refused
+ * (PV_REFUSE), or waits (PV_WAIT), in the end. */
 PV_API pv_code pv_pipeline_open(pv_engine* engine, const pv_pipeline_options* options,
                                 pv_pipeline** out, pv_error* error);
-/* Calls that wait in other threads return PV_CLOSED first; none may begin any more. */
+/* Calls that wait in other threads return PV_CLOSED first; none may begin any more. Free it before
+ * main returns: its thread must not outlive the runtime's own memory. */
 PV_API void pv_pipeline_free(pv_pipeline* pipeline);
 /* Any thread may call these three at any time. A crop is copied. PV_FULL where it found no place. */
 PV_API pv_code pv_submit(pv_pipeline* pipeline, uint32_t stream, uint64_t tag,

@@ -50,6 +50,7 @@ Result<Plan> plan_of(const Arguments& given) {
   if (given.words().empty()) return given.refusal("name a bundle");
   Plan plan;
   plan.bundle = given.words().front();
+  if (given.has("--batch")) return given.refusal("sizes are given with --batches, such as 1,8");
   const auto rounds = given.whole("--rounds", 40, 1, kMostRounds);
   if (!rounds) return rounds.error();
   auto engine = engine_options(given);

@@ -33,6 +33,5 @@ Result<int> decode_threads(const Arguments& given);
 const Variant* variant_of(const Model& model);
 
 inline constexpr int kMostThreads = 1024;
-inline constexpr int kMostBatch = 4096;
 
 }  // namespace pv::programs

@@ -1,6 +1,8 @@
 // Pipelines through the C interface.
 #include "../pipeline/pipeline.h"
 
+#include <algorithm>
+
 #include "handles.h"
 #include "options.h"
 #include "words.h"
@@ -24,10 +26,9 @@ pv::Result<pv::PipelineOptions> read_pipeline_options(const pv_pipeline_options*
         std::to_string(asked->when_full));
   }
   pv::PipelineOptions options;
-  if (given == nullptr) return options;
   options.queue = asked->queue == 0 ? kQueue : asked->queue;
   options.batch = asked->batch;
-  options.wait_ms = asked->wait_ms < 0.0 ? kWaitMs : asked->wait_ms;
+  options.wait_ms = asked->wait_ms == 0.0 ? kWaitMs : std::max(asked->wait_ms, 0.0);
   options.when_full = static_cast<pv::WhenFull>(asked->when_full);
   return options;
 }

@@ -44,8 +44,10 @@ Result<const Backend*> chosen(const EngineOptions& options) {
 
 Result<std::unique_ptr<Engine>> Engine::open(const std::shared_ptr<const Bundle>& bundle,
                                              const EngineOptions& options) {
-  if (options.batch < 1 || options.threads < 0 || options.first < 0) {
-    return user_error("batch must be 1 or more, and threads and first 0 (all) or more");
+  if (options.batch < 1 || options.batch > kMostBatch || options.threads < 0 ||
+      options.first < 0) {
+    return user_error("batch must be 1 to " + std::to_string(kMostBatch) +
+                      ", and threads 0 (all) or more");
   }
   const auto backend = chosen(options);
   if (!backend) return backend.error();

@@ -12,6 +12,8 @@
 
 namespace pv {
 
+constexpr int kMostBatch = 4096;
+
 struct EngineOptions {
   std::string backend = "auto";  // openvino, tensorrt, fake
   std::string variant;           // empty: the first that the backend takes
