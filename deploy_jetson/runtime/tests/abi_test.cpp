@@ -143,6 +143,10 @@ TEST_CASE("options are read by their size") {
   const std::array<const char*, 1> keys = {nullptr};
   trust.key_files = keys.data();
   CHECK(pv_bundle_open(kBundle, &trust, &other, &error) == PV_USER);
+  trust.key_count = 0;
+  trust.least_serial = 1;
+  CHECK(pv_bundle_open(kBundle, &trust, &other, &error) == PV_USER);
+  CHECK(std::string(error.sentence).find("name the keys") != std::string::npos);
 }
 
 TEST_CASE("an engine that drifts is refused: this bundle's golden embeddings are nobody's") {

@@ -84,8 +84,7 @@ PV_API pv_code pv_crop_from_file(pv_cropper* cropper, const uint8_t* data, size_
 /* Cuts a box out of a packed RGB picture and resizes it to one crop; `stride` is in bytes. */
 PV_API pv_code pv_crop_from_picture(pv_cropper* cropper, const uint8_t* rgb, int32_t height,
                                     int32_t width, size_t stride, int32_t left, int32_t top,
-                                    int32_t right, int32_t bottom, uint8_t* crop,
-                                    pv_error* error);
+                                    int32_t right, int32_t bottom, uint8_t* crop, pv_error* error);
 
 /* --- engines ------------------------------------------------------------------------------- */
 
@@ -96,7 +95,7 @@ typedef struct pv_engine_options {
   const char* precision; /* null: the variant's own */
   int32_t batch;         /* 0: 8; at most 4096 */
   int32_t threads;       /* 0: all */
-  const char* cache;     /* null: no cache of compiled models */
+  const char* cache;     /* null: none; compiled models are trusted, so let nobody write here */
   const char* plan;      /* TensorRT only: the plan, its sidecar beside it */
 } pv_engine_options;
 
@@ -120,9 +119,9 @@ typedef enum pv_when_full { PV_REFUSE = 0, PV_WAIT = 1, PV_DROP_OLDEST = 2 } pv_
 
 typedef struct pv_pipeline_options {
   uint32_t size;
-  int32_t queue;   /* 0: 64 */
-  int32_t batch;   /* 0: the engine's */
-  double wait_ms;  /* how long a batch waits for company; 0: 2, below 0: not at all */
+  int32_t queue;  /* 0: 64 */
+  int32_t batch;  /* 0: the engine's */
+  double wait_ms; /* how long a batch waits for company; 0: 2, below 0: not at all */
   pv_when_full when_full;
 } pv_pipeline_options;
 
@@ -141,9 +140,10 @@ PV_API pv_code pv_pipeline_open(pv_engine* engine, const pv_pipeline_options* op
 /* Calls that wait in other threads return PV_CLOSED first; none may begin any more. Free it before
  * main returns: its thread must not outlive the runtime's own memory. */
 PV_API void pv_pipeline_free(pv_pipeline* pipeline);
-/* Any thread may call these three at any time. A crop is copied. PV_FULL where it found no place. */
-PV_API pv_code pv_submit(pv_pipeline* pipeline, uint32_t stream, uint64_t tag,
-                         const uint8_t* crop, pv_error* error);
+/* Any thread may call these three at any time. A crop is copied. PV_FULL where it found no place.
+ */
+PV_API pv_code pv_submit(pv_pipeline* pipeline, uint32_t stream, uint64_t tag, const uint8_t* crop,
+                         pv_error* error);
 /* PV_EMPTY where no answer came in time (below 0: waits for ever); PV_CLOSED once all were given
  * after pv_close. `answer->code` is PV_OK with an embedding, PV_FULL where the crop gave way, or
  * what the engine said, with its sentence in `error`. */

@@ -14,6 +14,12 @@ pv::Result<pv::Trust> read_trust(const pv_trust* given) {
   if (asked->key_count > 0 && asked->key_files == nullptr) {
     return pv::user_error("pv_trust.key_files is null; name the keys, or set key_count to 0");
   }
+  const bool asks_more = !pv::abi::text_or_empty(asked->signature_file).empty();
+  if (asked->key_count == 0 && (asks_more || asked->least_serial != 0)) {
+    return pv::user_error(
+        "pv_trust names a signature or a serial number and no key, so nothing would be checked; "
+        "name the keys");
+  }
   pv::Trust trust;
   for (std::size_t nth = 0; nth < asked->key_count; ++nth) {
     const char* const key = asked->key_files[nth];
