@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -48,9 +49,13 @@ def built(preset: str) -> Path:
         cannot_run(f"{', '.join(absent)} not found: apt install cmake ninja-build {packages}")
     if preset == "aarch64-cross" and (wanted := absent_arm64()):
         cannot_run(f"dpkg --add-architecture arm64 && apt update && apt install {wanted}")
-    run("cmake", "--preset", preset)
-    run("cmake", "--build", "--preset", preset)
-    return ROOT / "build" / preset
+    folder = ROOT / "build" / preset
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "pytest.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of several workers, one builds
+        run("cmake", "--preset", preset)
+        run("cmake", "--build", "--preset", preset)
+    return folder
 
 
 def run(*command: object, folder: Path = ROOT) -> str:
