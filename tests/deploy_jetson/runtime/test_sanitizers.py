@@ -1,4 +1,4 @@
-"""The native runtime under sanitizers, under fuzzers, and as aarch64 binaries."""
+"""The native runtime's unit tests, also under sanitizers and as aarch64 binaries; its fuzzers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ SEEDS = ROOT / "deploy_jetson/runtime/fuzz"
 FUZZERS = ("bundle", "json", "signature", "gallery", "image")
 SHORT_SECONDS, LONG_RUNS = 8, 1_000_000
 LONGEST_INPUT = 8192
+LONG_PRESETS = ("asan", "tsan", "aarch64-cross")
 NEEDED = {
+    "host": (("c++",), "g++"),
     "fuzz": (("clang++",), "clang"),
     "asan": (("c++",), "g++"),
     "tsan": (("c++",), "g++"),
@@ -51,7 +53,7 @@ def built(preset: str) -> Path:
         cannot_run(f"dpkg --add-architecture arm64 && apt update && apt install {wanted}")
     folder = ROOT / "build" / preset
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "pytest.lock").open("w") as lock:
+    with (folder / "tests.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # of several workers, one builds
         run("cmake", "--preset", preset)
         run("cmake", "--build", "--preset", preset)
@@ -92,8 +94,10 @@ def test_a_million_runs_of_each_fuzzer_find_nothing(name, fuzzers, tmp_path):
     fuzz(fuzzers, name, tmp_path, f"-runs={LONG_RUNS}")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("preset", ["asan", "tsan", "aarch64-cross"])
+@pytest.mark.parametrize(
+    "preset",
+    ["host", *(pytest.param(name, marks=pytest.mark.slow) for name in LONG_PRESETS)],
+)
 def test_unit_tests_pass(preset):
     built(preset)
     run("ctest", "--preset", preset)

@@ -35,7 +35,7 @@ def runs(tmp_path_factory, learn):
     for process in processes:
         _, errors = process.communicate(timeout=600)
         assert process.returncode == 0, errors
-    return alone, [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in (0, 1)]
+    return alone, [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
 
 
 def test_losses_and_gradients_are_those_of_one_process(runs):
