@@ -30,6 +30,15 @@ def machine() -> dict[str, Any]:
     return facts
 
 
+def circumstances() -> Facts:
+    """What decides the last digits of a run besides its settings."""
+    return {
+        "threads": torch.get_num_threads(),
+        "machine": this_machine().cpu,
+        "torch": torch.__version__,
+    }
+
+
 def claim(
     folder: Path,
     facts: Facts,

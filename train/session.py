@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from ..core.data.base import ReidDataset
 from ..core.data.catalogue import open_dataset
-from ..core.machine import this_machine
 from ..core.models.config import ModelConfig
 from ..core.models.native import save_native
 from ..core.models.vit import ReidVit
@@ -172,9 +169,7 @@ class Session(Sitting):
             "config": config.to_dict(),
             "preprocess": crops.preprocess.to_dict(),
             "processes": self.world.size,
-            "threads": torch.get_num_threads(),
-            "machine": this_machine().cpu,
-            "torch": torch.__version__,
+            **runfile.circumstances(),
             "compile": options.compile,
         }
         if self.world.leads:

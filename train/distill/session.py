@@ -7,11 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ...core.data.base import ReidDataset
 from ...core.data.catalogue import open_dataset
-from ...core.machine import this_machine
 from ...core.models.config import ModelConfig
 from ...core.models.lineage import sharing
 from ...core.models.native import save_native
@@ -224,9 +221,7 @@ class DistillSession(Sitting):
             "config": plan.config.to_dict(),
             "preprocess": plan.crops.preprocess.to_dict(),
             "processes": self.world.size,
-            "threads": torch.get_num_threads(),
-            "machine": this_machine().cpu,
-            "torch": torch.__version__,
+            **runfile.circumstances(),
             "compile": options.compile,
         }
         if self.world.leads:

@@ -7,14 +7,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import distributed as dist
 
 from ...core.data.catalogue import open_dataset
 from ...core.data.crops import default_workers
 from ...core.data.pool import Pool, open_pool
 from ...core.errors import CheckpointError
-from ...core.machine import this_machine
 from .. import runfile
 from ..background import BackgroundSaver
 from ..checkpoints import Checkpoints
@@ -163,9 +161,7 @@ class PretrainSession:
             "data": pool.digest,
             "locality": options.locality,
             "processes": self.world.size,
-            "threads": torch.get_num_threads(),
-            "machine": this_machine().cpu,
-            "torch": torch.__version__,
+            **runfile.circumstances(),
             "compile": options.compile,
             "activation_checkpointing": options.activation_checkpointing,
         }
