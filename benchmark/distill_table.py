@@ -21,7 +21,7 @@ from ..core.data.synth import SynthOptions, synth
 from ..core.errors import ConfigError
 from ..core.files import refuse_unwritable
 from .report import Report, Setting, Table, reproducing
-from .seeds import spread_of
+from .seeds import interval_note, spread_text
 
 COMMAND = "personvit-benchmark distillation"
 DATA_SEED, TEACHER_SEED = 0, 0
@@ -56,6 +56,7 @@ class DistillationOptions:
     out: Path | None = option(None, "a folder for the report")
     identities: int = option(1100, "people to draw, 6 in 11 of them to train on", low=40)
     cameras: int = option(6, "how many cameras", low=2, high=9)
+    domain: str = option("lobby", "of the pedestrians: personvit-data synth --domain")
     size: str = option("128x64", "image height x width, for both models")
     teacher: str | None = option(None, "weights to learn from, instead of training them here")
     teacher_architecture: str = option("vit_micro_16_ics", "of the teacher that is trained here")
@@ -122,6 +123,7 @@ def _draw(course: _Course) -> None:
             identities=course.options.identities,
             train_identities=course.training_people,
             cameras=course.options.cameras,
+            domain=course.options.domain,
             height=max(64, int(height)),
             width=max(32, int(width)),
             seed=DATA_SEED,
@@ -200,9 +202,7 @@ def _report(
             "alone: identity and contrastive losses on labels, as the recipe demo has them",
             "in-space: its own gallery; across: its queries in the teacher's gallery, whose "
             "difference is to the teacher's own queries",
-            f"95 % intervals over {options.seeds} seeds (Student's t), of the students only"
-            if options.seeds > 1
-            else "one seed, so no interval",
+            interval_note(options.seeds) + ", of the students only",
             "synthetic pedestrians are not people",
         ),
     )
@@ -213,9 +213,5 @@ def _levels(teacher: float, scores: Scores, across: Sequence[float]) -> Table:
     for name, values in (*scores.items(), ("across", across)):
         changes = [value - teacher for value in values]
         kept = [100 * value / max(teacher, 1e-9) for value in values]
-        rows.append((name, _spread(values), _spread(changes), f"{_spread(kept)} %"))
+        rows.append((name, spread_text(values), spread_text(changes), f"{spread_text(kept)} %"))
     return Table("mAP in percent", ("", "mAP", "to the teacher", "kept"), tuple(rows))
-
-
-def _spread(values: Sequence[float]) -> str:
-    return spread_of(values).as_text() if len(values) > 1 else f"{values[0]:.1f}"

@@ -29,3 +29,15 @@ def spread_of(values: Sequence[float]) -> Spread:
         raise ConfigError(f"an interval needs 2 to {len(T_95) + 1} seeds, not {len(values)}")
     half = T_95[freedom - 1] * stdev(values) / len(values) ** 0.5
     return Spread(mean(values), half, tuple(values))
+
+
+def spread_text(values: Sequence[float]) -> str:
+    """Mean and interval; of one seed, its value alone."""
+    return spread_of(values).as_text() if len(values) > 1 else f"{values[0]:.1f}"
+
+
+def interval_note(seeds: int) -> str:
+    """What a report says about its intervals."""
+    if seeds == 1:
+        return "one seed, so no interval"
+    return f"95 % intervals over {seeds} seeds (Student's t)"

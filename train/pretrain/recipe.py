@@ -63,6 +63,9 @@ class Views(_Section):
     contrast: Fraction = 0.4
     saturation: Fraction = 0.2
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    cast: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """How far the colour of the light differs: each channel's gain in natural logarithms, at most.
+    No published recipe has it; it makes up for cameras whose colours differ."""
     gray: Fraction = 0.2
     blur_global1: Fraction = 1.0
     blur_global2: Fraction = 0.1

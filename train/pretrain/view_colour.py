@@ -1,8 +1,9 @@
 """Colour jitter and grey as one affine map of the colours, so that pixels are touched once.
 
-Brightness, contrast, saturation and grey are affine in the colour already; contrast also moves
-towards the image's mean grey, which is affine in the mean colour. Hue turns colours about the axis
-of greys. A chain of them, in any order, is `y = pixel @ colour x + mean @ x's mean`.
+A camera's cast, brightness, contrast, saturation and grey are affine in the colour already;
+contrast also moves towards the image's mean grey, which is affine in the mean colour. Hue turns
+colours about the axis of greys. A chain of them, in any order, is
+`y = pixel @ colour x + mean @ x's mean`.
 
 The published code does each in turn on 8 bits and turns the hue in HSV; docs/decisions.md says how
 far the two are apart.
@@ -43,6 +44,8 @@ class Jitter(NamedTuple):
     hue: Floats
     order: NDArray[np.int64]
     """A number below 24."""
+    cast: Floats
+    """[..., 3]: by what each channel is multiplied before all else."""
 
 
 def colours(jitter: Jitter, grey: NDArray[np.bool_]) -> Colour:
@@ -50,7 +53,7 @@ def colours(jitter: Jitter, grey: NDArray[np.bool_]) -> Colour:
     scale = np.stack(_linear(jitter), axis=-3)
     towards = np.zeros_like(scale)
     towards[..., 1, :, :] = _wide(1 - jitter.contrast) * _GREY
-    pixel = np.broadcast_to(_ONE, (*scale.shape[:-3], 3, 3))
+    pixel = jitter.cast[..., None] * _ONE
     mean = np.zeros_like(pixel)
     turns = _ORDERS[jitter.order]
     for number in range(4):

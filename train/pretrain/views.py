@@ -23,7 +23,7 @@ REACH = 5
 """Pixels that a blur reaches: 2.5 times the largest published radius (its standard deviation)."""
 UNIT = 256
 """Weights of a blur add up to this, so that eight-bit pixels can be blurred in 16 bits."""
-_DRAWS = 2 * ATTEMPTS + 13
+_DRAWS = 2 * ATTEMPTS + 16
 
 Floats = NDArray[np.float64]
 
@@ -58,7 +58,7 @@ def plan(numbers: Floats, sizes: NDArray[np.int64], views: Views) -> Plan:
     kind = np.minimum(np.arange(numbers.shape[-2]), GLOBALS)  # 0 and 1 are global, 2 is local
     blur = np.array([views.blur_global1, views.blur_global2, views.blur_local])[kind]
     solarize = np.array([0.0, views.solarize, 0.0])[kind]
-    jitter = _jitter(rest[..., 1:7], views)
+    jitter = _jitter(rest[..., 1:7], rest[..., 11:14], views)
     return Plan(
         boxes=boxes(first, sizes, views),
         flip=rest[..., 0] < views.flip,
@@ -99,7 +99,7 @@ def _middle(height: Floats, width: Floats, views: Views) -> tuple[Floats, Floats
     return np.clip(tall, 1, height), np.clip(wide, 1, width)
 
 
-def _jitter(numbers: Floats, views: Views) -> Jitter:
+def _jitter(numbers: Floats, channels: Floats, views: Views) -> Jitter:
     applied = numbers[..., 0] < views.jitter
 
     def factor(column: int, amount: float, middle: float) -> NDArray[np.float32]:
@@ -112,6 +112,7 @@ def _jitter(numbers: Floats, views: Views) -> Jitter:
         saturation=factor(3, views.saturation, 1),
         hue=factor(4, views.hue, 0),
         order=np.floor(24 * numbers[..., 5]).astype(np.int64),
+        cast=np.exp(views.cast * (2 * channels - 1)).astype(np.float32),
     )
 
 

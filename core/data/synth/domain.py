@@ -111,6 +111,20 @@ DOMAINS: Mapping[str, Domain] = {
             scarf=0.4,
             glasses=0.18,
         ),
+        Domain(
+            "lobby",
+            scenes=("hall",),
+            exposure=1.0,
+            ambient=0.7,
+            diffuse=0.34,
+            camera_shift=0.3,
+            noise=(1.5, 3.0),
+            blur=(0.0, 0.4),
+            quality=(75, 92),
+            light_spread=0.08,
+            bystanders=0.1,
+            occluders=0.05,
+        ),
     )
 }
 

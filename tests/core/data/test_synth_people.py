@@ -152,6 +152,16 @@ def test_cameras_see_one_person_in_different_colours() -> None:
     assert np.std(means, axis=0).max() > 8
 
 
+def test_cameras_of_a_lobby_differ_far_less_in_colour() -> None:
+    spread = {}
+    for name in ("campus", "lobby"):
+        world = World(0, name, 128, 64)
+        shots = ([Shot("", i, i, c, 0) for i in range(6)] for c in range(1, 7))
+        means = [np.mean([pixels(world, s).mean((0, 1)) for s in camera], axis=0) for camera in shots]
+        spread[name] = np.std(means, axis=0).mean()
+    assert spread["lobby"] < 0.6 * spread["campus"]
+
+
 def test_domains_differ_in_light_and_clothes() -> None:
     light = {}
     for name in DOMAINS:

@@ -121,9 +121,21 @@ def test_plans_of_many_images_are_those_of_each():
             np.testing.assert_allclose(mine, its, rtol=1e-6)
 
 
+def still() -> Jitter:
+    """A jitter that changes nothing."""
+    one = np.float32(1)
+    return Jitter(one, one, one, np.float32(0), np.int64(0), np.ones(3, np.float32))
+
+
 def affine(pixels, **changes):
     """What a colour map does to an image, from 0 to 1."""
-    values = {"brightness": 1, "contrast": 1, "saturation": 1, "hue": 0, **changes}
+    values = {
+        "brightness": 1,
+        "contrast": 1,
+        "saturation": 1,
+        "hue": 0,
+        "cast": [1, 1, 1],
+    } | changes
     arrays = {name: np.array(value, dtype=np.float32) for name, value in values.items()}
     order = arrays.pop("order", np.array(0))
     colour = colours(Jitter(**arrays, order=order.astype(np.int64)), np.array(False))
@@ -167,10 +179,30 @@ def test_changes_are_made_one_after_the_other_in_the_order_drawn():
     assert np.abs(found[0] - found[1]).max() > 0.01
 
 
+def test_a_cast_multiplies_channels_before_all_else():
+    pixels = picture(32, 16)
+    cast = [0.8, 1.0, 1.25]
+    np.testing.assert_allclose(affine(pixels, cast=cast), pixels / 255 * cast, atol=1e-5)
+    both = affine(pixels, cast=cast, saturation=0.5)
+    np.testing.assert_allclose(both, affine(pixels * cast, saturation=0.5), atol=1e-5)
+
+
+def test_casts_reach_as_far_as_the_recipe_says_and_are_none_without_it():
+    sizes = np.array([64, 32])
+    numbers = np.stack([draw(0, 1, place, COUNT) for place in range(400)])
+    sizes = np.tile(sizes, (400, 1))
+    plain = Views(jitter=0, gray=0)
+    gains = np.log(np.diagonal(plan(numbers, sizes, plain).colour.pixel, axis1=-2, axis2=-1))
+    np.testing.assert_array_equal(gains, 0)
+    cast = plain.model_copy(update={"cast": 0.5})
+    gains = np.log(np.diagonal(plan(numbers, sizes, cast).colour.pixel, axis1=-2, axis2=-1))
+    assert 0.49 < np.abs(gains).max() <= 0.5 + 1e-6
+    assert np.abs(gains.mean(axis=(0, 1))).max() < 0.03
+    assert np.abs(np.corrcoef(gains.reshape(-1, 3).T) - np.eye(3)).max() < 0.1
+
+
 def test_grey_keeps_luminance_and_hue_keeps_greys():
-    grey = colours(
-        Jitter(*(np.array(v, np.float32) for v in (1, 1, 1, 0)), np.array(0)), np.array(True)
-    )
+    grey = colours(still(), np.array(True))
     np.testing.assert_allclose(grey.pixel, np.tile(LUMA, (3, 1)), atol=1e-6)
     middle = np.full((4, 4, 3), 90)
     np.testing.assert_allclose(affine(middle, hue=0.1), 90 / 255, atol=1e-5)
@@ -178,11 +210,9 @@ def test_grey_keeps_luminance_and_hue_keeps_greys():
 
 def view_of(pixels, box, **changes) -> np.ndarray:
     """One view as 8-bit numbers."""
-    still = {"flip": False, "blur": np.array([UNIT, 0, 0, 0, 0, 0], np.uint16), "solarize": False}
-    known = {**still, **changes}
-    identity = colours(
-        Jitter(*(np.array([v], np.float32) for v in (1, 1, 1, 0)), np.array([0])), np.array([False])
-    )
+    plain = {"flip": False, "blur": np.array([UNIT, 0, 0, 0, 0, 0], np.uint16), "solarize": False}
+    known = {**plain, **changes}
+    identity = colours(Jitter(*(value[None] for value in still())), np.array([False]))
     one = Plan(
         np.array([box]),
         np.array([known["flip"]]),
