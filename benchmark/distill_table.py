@@ -1,7 +1,8 @@
 """`personvit-benchmark distillation`: what a teacher is worth to a narrow student.
 
-Synthetic pedestrians, one teacher, several seeds. The same student learns for the same steps on the
-same crops three times: from labels alone, from the teacher, and in the teacher's space.
+Synthetic pedestrians, one teacher, several seeds. The same student learns for the same steps four
+times: from the labels of all crops, from those of a few people, from the teacher without labels,
+and in the teacher's space.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ..core.command import option
 from ..core.data.synth import SynthOptions, synth
 from ..core.errors import ConfigError
 from ..core.files import refuse_unwritable
+from .few_labels import labelled_people, link_few
 from .report import Report, Setting, Table, reproducing
 from .seeds import interval_note, spread_text
 
@@ -29,12 +31,15 @@ LESSONS = ("relation_kl", "relation_mse", "cross_kl", "logits", "embedding", "pa
 ALONE = ("loss.identity_weight=1", "loss.contrastive_weight=1", "loss.temperature=0.3")
 SHARED = ("teach.cross_kl_weight=1",)
 """What being searched for in the teacher's gallery is trained with, besides the recipe."""
+_ALONE = tuple(
+    word
+    for change in (*(f"teach.{name}_weight=0" for name in LESSONS), *ALONE)
+    for word in ("--set", change)
+)
+FEW = "few labels"
 WAYS: Mapping[str, tuple[str, ...]] = {
-    "alone": tuple(
-        word
-        for change in (*(f"teach.{name}_weight=0" for name in LESSONS), *ALONE)
-        for word in ("--set", change)
-    ),
+    "alone": _ALONE,
+    FEW: _ALONE,
     "distilled": (),
     "in-space": ("--in-teacher-space", *(word for one in SHARED for word in ("--set", one))),
 }
@@ -43,7 +48,7 @@ Scores = Mapping[str, Sequence[float]]
 
 @dataclass(frozen=True)
 class DistillationOptions:
-    """Teach one student by labels, by a teacher, and into the teacher's space; over several seeds.
+    """Teach one student by labels, by few of them, by a teacher, and into the teacher's space.
 
     Draws synthetic pedestrians, fine-tunes a teacher (or takes --teacher), then runs
     `personvit-train distill` as a process for each way and seed, and reads its scores on people who
@@ -63,7 +68,10 @@ class DistillationOptions:
     teacher_epochs: int = option(8, "of its fine-tuning", low=1)
     student: str = option("vit-nano", "a student's name, or weights to start from")
     recipe: str = option("distill-demo", "the distillation recipe")
-    epochs: int = option(4, "of the student, whichever way it learns", low=1)
+    epochs: int = option(4, "of the student over all crops, whichever way it learns", low=1)
+    labelled_share: float = option(
+        0.1, "share of the training people with few labels", low=0.01, high=1
+    )
     set: tuple[str, ...] = option((), "change one number of it, for every way: section.key=value")
     seeds: int = option(3, "how many seeds, from 1 on", low=1, high=10)
     amp: str = option("off", "arithmetic of both trainings: off or bf16")
@@ -81,8 +89,22 @@ class _Course:
         return self.work / "data"
 
     @property
+    def few(self) -> Path:
+        return self.work / "few"
+
+    @property
     def training_people(self) -> int:
         return self.options.identities * 6 // 11
+
+    @property
+    def labelled_people(self) -> int:
+        return labelled_people(self.training_people, self.options.labelled_share)
+
+    def epochs(self, way: str) -> int:
+        """With few people's crops, as many more as make the same number of steps."""
+        if way != FEW:
+            return self.options.epochs
+        return round(self.options.epochs * self.training_people / self.labelled_people)
 
     @property
     def sized(self) -> tuple[str, ...]:
@@ -113,8 +135,12 @@ def distillation(options: DistillationOptions) -> Report:
 
 
 def _draw(course: _Course) -> None:
-    if course.data.exists():
-        return
+    if not course.data.exists():
+        _synthesise(course)
+    link_few(course.data, course.few, course.labelled_people)
+
+
+def _synthesise(course: _Course) -> None:
     course.work.mkdir(parents=True, exist_ok=True)
     height, _, width = course.options.size.partition("x")
     synth(
@@ -144,12 +170,14 @@ def _teacher(course: _Course) -> str:
 
 
 def _student(course: _Course, teacher: str, way: str, seed: int) -> Mapping[str, Any]:
-    options, out = course.options, course.work / f"{way}-{seed}"
+    options, out = course.options, course.work / f"{way.replace(' ', '-')}-{seed}"
     changes = [word for change in options.set for word in ("--set", change)]
-    length = ("--set", f"schedule.epochs={options.epochs}", "--seed", seed, "--amp", options.amp)
+    length = ("--set", f"schedule.epochs={course.epochs(way)}", "--seed", seed)
+    data = course.few if way == FEW else course.data
     _train(
-        "distill", teacher, options.student, "--data", course.data, "--recipe", options.recipe,
-        *course.sized, *changes, *length, *WAYS[way], "-o", out, *_going_on(out),
+        "distill", teacher, options.student, "--data", data, "--recipe", options.recipe,
+        *course.sized, *changes, *length, "--amp", options.amp, *WAYS[way], "-o", out,
+        *_going_on(out),
     )  # fmt: skip
     result: Mapping[str, Any] = json.loads((out / "result.json").read_text(encoding="utf-8"))
     return result
@@ -188,6 +216,7 @@ def _report(
             "student": first["start"],
             "steps": first["steps"],
             "training_people": course.training_people,
+            "labelled_people": course.labelled_people,
             "training_crops": first["training_crops"],
             "queries": first["scores"]["student"]["queries"],
             "seeds": list(range(1, options.seeds + 1)),
@@ -197,9 +226,12 @@ def _report(
         },
         tables=(_levels(100 * teacher, scores, across),),
         notes=(
-            f"one teacher; every student {first['steps']} steps on the same "
-            f"{first['training_crops']} crops; mAP on people who were in no training",
-            "alone: identity and contrastive losses on labels, as the recipe demo has them",
+            f"one teacher; every student {first['steps']} steps of the same size; "
+            "mAP on people who were in no training",
+            f"distilled: the teacher's answers to {first['training_crops']} crops of "
+            f"{course.training_people} people, no label",
+            "alone: identity and contrastive losses on labels of the same crops, "
+            f"as the recipe demo has them; {FEW}: of {course.labelled_people} of the people",
             "in-space: its own gallery; across: its queries in the teacher's gallery, whose "
             "difference is to the teacher's own queries",
             interval_note(options.seeds) + ", of the students only",

@@ -7,7 +7,6 @@ twice: as it is, by its nearest neighbours, and after fine-tuning with the label
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from ..core.data.synth import SynthOptions, synth
 from ..core.errors import ConfigError
 from ..core.files import refuse_unwritable
 from .accuracy import EvaluateOptions, evaluate
+from .few_labels import labelled_people, link_few
 from .report import Report, Setting, Table, reproducing
 from .seeds import interval_note, spread_text
 
@@ -79,7 +79,7 @@ class _Course:
 
     @property
     def labelled_people(self) -> int:
-        return max(4, round(self.training_people * self.options.labelled_share))
+        return labelled_people(self.training_people, self.options.labelled_share)
 
 
 def pretraining_value(options: PretrainingOptions) -> Report:
@@ -120,21 +120,7 @@ def _draw(course: _Course) -> None:
                 seed=DATA_SEED,
             )
         )
-    for split in ("bounding_box_train", "query", "bounding_box_test"):
-        (course.few / split).mkdir(parents=True, exist_ok=True)
-        for path in _few(course, split):
-            target = course.few / split / path.name
-            if not target.exists():
-                os.link(path, target)
-
-
-def _few(course: _Course, split: str) -> Sequence[Path]:
-    """The training pictures of as many people as have labels, and every other picture."""
-    paths = sorted((course.data / split).glob("*.jpg"))
-    if split != "bounding_box_train":
-        return paths
-    people = sorted({path.name[:4] for path in paths})[: course.labelled_people]
-    return [path for path in paths if path.name[:4] in people]
+    link_few(course.data, course.few, course.labelled_people)
 
 
 def _start(course: _Course, start: str, seed: int) -> Path:
