@@ -1,4 +1,4 @@
-"""`personvit-train import`: a foreign checkpoint becomes one of our files."""
+"""`personvit-train import`: foreign weights, or a checkpoint of ours, become one of our files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class ImportOptions:
     """Read weights of PersonViT, PASS, TransReID-SSL, iBOT, DINO, MSN or timm.
 
-    Every key must be known and fit; the table says what was matched, dropped and changed.
+    A checkpoint of our own pre-training gives the teacher of that step. Every key must be known
+    and fit; the table says what was matched, dropped and changed.
     FILE may also be hf://owner/repository/path@revision or a short name (personvit-train models).
 
     Example: personvit-train import transformer_120.pth market.safetensors

@@ -25,6 +25,7 @@ from .report import Dropped, ImportReport
 from .safe_load import looks_like_safetensors, read_pickled
 from .strict import listing
 from .timm_trunk import PREFIX, TimmTrunk, timm_trunk
+from .unfinished import is_unfinished, read_unfinished
 from .unwrap import Branch, unwrap
 from .vit import ReidVit, filled
 
@@ -69,6 +70,9 @@ def load_weights(ref: str | Path, options: ReadOptions = AS_IT_IS) -> Loaded:
         payload: object = load_file(path)
     else:
         payload = read_pickled(path)
+    if is_unfinished(payload):
+        content, left_out = read_unfinished(payload, str(path), options.branch)
+        return _from_native(path, content, options, origin, left_out)
     return _from_foreign(path, payload, options, origin)
 
 
@@ -88,7 +92,11 @@ def recognise(weights: Weights) -> Family:
 
 
 def _from_native(
-    path: Path, content: NativeContent, options: ReadOptions, origin: dict[str, str]
+    path: Path,
+    content: NativeContent,
+    options: ReadOptions,
+    origin: dict[str, str],
+    left_out: tuple[Dropped, ...] = (),
 ) -> Loaded:
     adapted = adapt(content.tensors, content.config, options.size, options.tokens)
     model = filled(adapted.config, adapted.tensors, str(path))
@@ -101,7 +109,7 @@ def _from_native(
         title="PersonViT-Edge's own file",
         config=adapted.config,
         matched={key: key for key in adapted.tensors},
-        dropped=adapted.dropped,
+        dropped=(*left_out, *adapted.dropped),
         changed=adapted.changed,
         notes=("the INT8 ranges of another size or layout were left out",) if gone else (),
     )

@@ -6,14 +6,13 @@ from pathlib import Path
 
 from ...core.data.pool import Pool
 from ...core.models.native import save_native
-from ...core.preprocess import Preprocess
 from .. import runfile
 from ..finetune import command_line
 from ..result import write_result
+from .description import preprocess_of
 from .loop import PretrainRun
 from .origin import Beginning
 from .pretrain import PretrainOptions
-from .recipe import PretrainRecipe
 from .result import PretrainResult
 from .upstream_file import save_upstream
 
@@ -31,15 +30,8 @@ def finish(
         return None
     recipe = run.recipe
     model, upstream = out / "model.safetensors", out / "pretrained.pth"
-    provenance = {
-        "start": start.sentence,
-        "recipe": recipe.title or options.recipe,
-        "method": recipe.method,
-        "data": f"{options.pool.name} ({pool.name}, {len(pool)} images)",
-        "steps": str(run.step),
-        "seed": str(options.seed),
-    }
-    save_native(model, run.trainer.teacher_model(), preprocess_of(recipe), provenance)
+    teacher = run.trainer.teacher_model()
+    save_native(model, teacher, preprocess_of(recipe), run.provenance)
     save_upstream(upstream, run.trainer, recipe.schedule.epochs, run.world.size, options.seed)
     seconds, bad = run.seconds - before[1], run.loader.bad_images
     result = PretrainResult(
@@ -62,11 +54,3 @@ def finish(
     )
     write_result(out, result)
     return result
-
-
-def preprocess_of(recipe: PretrainRecipe) -> Preprocess:
-    """How the teacher wants its images when it is done: what it saw, without the accidents."""
-    given = recipe.input
-    return Preprocess(
-        height=given.height, width=given.width, filter="bicubic", mean=given.mean, std=given.std
-    )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 import torch
 
+from ...core.models.unfinished import DESCRIBED
 from ..background import BackgroundSaver
 from ..checkpoints import Payload
 from ..distributed import World
@@ -14,6 +16,7 @@ from ..journal import Journal
 from ..means import DivergedError, Means
 from ..stopping import StoppedError, StopRequest
 from .collapse import CollapseWatch
+from .description import preprocess_of
 from .loader import PretrainLoader
 from .probing import Probing, numbers
 from .recipe import PretrainRecipe
@@ -52,6 +55,8 @@ class PretrainRun:
     habits: PretrainHabits
     stop: StopRequest
     watch: CollapseWatch
+    origin: Mapping[str, str]
+    """What the teacher's provenance says at every step."""
     probing: Probing | None = None
     step: int = 0
     """How many lie behind."""
@@ -72,6 +77,12 @@ class PretrainRun:
     @property
     def last(self) -> int:
         return self.recipe.schedule.epochs * self.loader.steps_per_epoch
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """Of the teacher as it is now."""
+        epochs = f"{self.moment.passed:g} of {self.recipe.schedule.epochs}"
+        return {**self.origin, "steps": str(self.step), "epochs": epochs}
 
     def to_the_end(self, journal: Journal) -> None:
         if self.step == self.last:
@@ -150,6 +161,12 @@ class PretrainRun:
         seen = [] if self.probing is None else [asdict(one) for one in self.probing.seen]
         return {
             "step": self.step,
+            # What makes the teacher in it a file like the one at the end.
+            DESCRIBED: {
+                "config": self.trainer.teacher.config.to_dict(),
+                "preprocess": preprocess_of(self.recipe).to_dict(),
+                "provenance": self.provenance,
+            },
             "trainer": self.trainer.state(),
             "means": self.means.state(),
             "losses": self.losses,

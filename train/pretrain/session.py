@@ -23,7 +23,8 @@ from ..means import DivergedError
 from ..step import half_type
 from ..stopping import StopRequest, watching
 from .collapse import watch_of
-from .finish import finish, preprocess_of
+from .description import origin_of, preprocess_of
+from .finish import finish
 from .loader import PretrainLoader
 from .loop import PretrainHabits, PretrainRun
 from .origin import Beginning, beginning, fill_both
@@ -114,6 +115,7 @@ class PretrainSession:
             PretrainHabits(options.save_every_steps, options.log_every),
             stop,
             watch_of(recipe, loader.steps_per_epoch),
+            origin_of(options, recipe, start, pool),
             self._probing(recipe, loader.steps_per_epoch),
         )
 
