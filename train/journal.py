@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 
+LOG, BOARD = "log.jsonl", "tensorboard"
+
+
 def say(sentence: str) -> None:
     """A line for the person at the terminal; results go to stdout, this does not."""
     click.echo(sentence, err=True)
@@ -28,10 +31,10 @@ class Journal:
         self.quiet = quiet
         if quiet:
             return
-        path = folder / "log.jsonl"
+        path = folder / LOG
         _cut_after(path, start)
         self._file = path.open("a", encoding="utf-8")
-        self._board = _board(folder / "tensorboard")
+        self._board = _board(folder / BOARD)
         if self._board is not None:
             for line in _lines(path):
                 self._show(**line)
@@ -74,6 +77,11 @@ class Journal:
         for name, value in facts.items():
             if isinstance(value, float):
                 self._board.add_scalar(f"train/{name}", value, int(step), walltime=time)
+
+
+def last_step(folder: Path) -> int:
+    """The last step that a run's log has a line of."""
+    return max((int(line["step"]) for line in _lines(folder / LOG)), default=0)
 
 
 def _cut_after(path: Path, step: int) -> None:

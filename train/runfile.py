@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import torch
 from ..core.errors import ConfigError
 from ..core.files import write_atomically
 from ..core.machine import this_machine
+from .journal import BOARD, LOG, last_step
 
 NAME = "run.json"
 SCHEMA = 1
@@ -80,6 +83,33 @@ def refuse_used(folder: Path) -> None:
         raise ConfigError(
             f"{folder} is not empty; give another -o, or --resume to go on with the run in it"
         )
+
+
+@contextmanager
+def given_back(folder: Path, mine: bool) -> Iterator[None]:
+    """What fails before any step was written down leaves a claimed folder free.
+
+    So the mended command runs with the same -o. `mine` is whether this process has just claimed it.
+    """
+    try:
+        yield
+    except Exception:
+        if mine and not _has_begun(folder):
+            _clear(folder)
+        raise
+
+
+def _has_begun(folder: Path) -> bool:
+    return last_step(folder) > 0 or any((folder / "checkpoints").glob("step-*"))
+
+
+def _clear(folder: Path) -> None:
+    """Of what a run makes only; an empty folder may stay."""
+    for name in (NAME, LOG):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / BOARD, ignore_errors=True)
+    with suppress(OSError):
+        (folder / "checkpoints").rmdir()
 
 
 def _read(path: Path) -> Mapping[str, Any]:

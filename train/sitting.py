@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from ..core.data.crops import default_workers
+from . import runfile
 from .crops import Reading, TrainingCrops
 from .distributed import World
 from .journal import Journal, say
@@ -33,6 +35,10 @@ class Sitting:
     options: SittingOptions
     out: Path
     world: World
+
+    def _given_back(self) -> AbstractContextManager[None]:
+        new = not self.options.resume
+        return runfile.given_back(self.out, mine=new and self.world.leads)
 
     def _restore(self, run: Run) -> None:
         if not self.options.resume:

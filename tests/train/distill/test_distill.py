@@ -181,6 +181,12 @@ def test_bad_wishes_are_refused_in_a_sentence(options, changes, sentence):
         distill(options(**changes))
 
 
+def test_what_was_refused_leaves_its_folder_to_the_corrected_command(options):
+    with pytest.raises(ConfigError, match="needs a PASS teacher"):
+        distill(options(set=("teach.parts_weight=1",), evaluate=False))
+    assert distill(options(evaluate=False)).steps > 0
+
+
 def test_a_classifier_of_other_people_teaches_no_logits(options, lively, write, tmp_path):
     stranger = write(tmp_path / "five.safetensors", lively(classes=5))
     with pytest.raises(ConfigError, match="5 people apart and the crops show 8"):

@@ -3,6 +3,7 @@
 import json
 import shutil
 from argparse import Namespace
+from dataclasses import replace
 
 import pytest
 import torch
@@ -180,6 +181,40 @@ def test_data_that_is_no_pool_or_no_probe_is_named(pretrain_options, crops, tmp_
         pretrain(pretrain_options(pool=tmp_path / "empty"))
     with pytest.raises(DataError, match="query and gallery"):
         pretrain(pretrain_options(probe=crops))
+
+
+def damaged(people, tmp_path):
+    """The data set with one crop of its gallery unreadable."""
+    copy = shutil.copytree(people, tmp_path / "damaged")
+    min((copy / "bounding_box_test").iterdir()).write_bytes(b"no image")
+    return copy
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        lambda asked, *_: replace(asked, set=(*asked.set, "batch.size=48")),
+        lambda asked, *_: replace(asked, probe=asked.pool),
+        lambda asked, people, folder: replace(asked, probe=damaged(people, folder)),
+        lambda asked, people, folder: replace(asked, init="vit_giant"),
+    ],
+    ids=["small pool", "no probe", "bad probe", "no weights"],
+)
+def test_what_was_refused_leaves_its_folder_to_the_corrected_command(
+    pretrain_options, people, tmp_path, mistake
+):
+    asked = pretrain_options(set=("schedule.epochs=1",))
+    with pytest.raises(PersonvitError):
+        pretrain(mistake(asked, people, tmp_path))
+    assert pretrain(asked).steps == 3
+
+
+def test_a_run_that_failed_after_its_first_steps_keeps_its_folder(pretrain_options, crops):
+    asked = pretrain_options(set=("optimiser.lr=1e30",))
+    with pytest.raises(DivergedError):
+        pretrain(asked)
+    with pytest.raises(ConfigError, match="not empty"):
+        pretrain(pretrain_options())
 
 
 def test_resuming_with_other_settings_is_refused_and_they_are_named(pretrain_options, tmp_path):
