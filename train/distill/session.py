@@ -33,6 +33,7 @@ from .bridge import Bridge
 from .comparison import compared
 from .distill import DistillOptions
 from .fake_quant import calibration_batches, check_int8, fake_quantise, plain
+from .grid import with_schedules
 from .labels import labelled, settled
 from .recipe import DistillRecipe
 from .recipe_files import load_recipe
@@ -106,6 +107,9 @@ class DistillSession(Sitting):
         config = training_config(start, recipe, classes, projection)
         if options.token_schedule:
             config = replace(config, token_schedule=parse_schedule(options.token_schedule))
+        recipe, notices = with_schedules(recipe, config, teacher.config, options.set)
+        for notice in notices:
+            self._say(notice)
         if options.int8:
             check_int8(config, random=start.loaded is None)
         return Plan(recipe, teacher, start, dataset, crops, config)

@@ -125,11 +125,3 @@ def _check(teach: Teaching, student: ModelConfig, teacher: ModelConfig) -> None:
             "the identity-logits loss (teach.logits_weight) needs a teacher with a classifier, and "
             "this one has none; set teach.logits_weight=0"
         )
-    needs_grid = teach.patches_weight or (teach.parts_weight and student.tokens != "pass")
-    for who, config in (("student", student), ("teacher", teacher)):
-        asked = needs_grid if who == "student" else teach.patches_weight
-        if asked and config.token_schedule:
-            raise ConfigError(
-                f"the {who}'s token schedule takes patches away, so there is no grid for the "
-                "patch and part losses; set teach.patches_weight=0 and teach.parts_weight=0"
-            )

@@ -193,6 +193,42 @@ def test_a_classifier_of_other_people_teaches_no_logits(options, lively, write, 
         distill(options(str(stranger), set=("teach.logits_weight=1",)))
 
 
+NARROW = {"token_schedule": "1:2"}
+
+
+def test_a_schedule_leaves_out_the_lessons_of_the_whole_grid(options, tmp_path, capsys):
+    asked = options(evaluate=False, **NARROW)
+    result = distill(asked)
+    assert "patches_loss" not in result.lessons
+    assert {"relation_kl_loss", "embedding_loss"} <= set(result.lessons)
+    told = "needs the whole grid, so it is left out"
+    assert told in capsys.readouterr().err
+    student = asked.out / "model.safetensors"
+    assert load_native(student).config.token_schedule == ((1, 2),)
+    distill(options(evaluate=False, resume=True, **NARROW))
+    # The same from a teacher or a student that has one already.
+    for pair in ((str(student), "mean"), ("teacher", str(student))):
+        again = distill(options(*pair, out=tmp_path / pair[1][-4:], evaluate=False))
+        assert "patches_loss" not in again.lessons
+
+
+def test_part_tokens_stay_through_a_schedule(options):
+    parts = ("teach.parts_weight=1", "teach.patches_weight=0")
+    with pytest.raises(ConfigError, match=r"--set teach.parts_weight=1 asks for a loss"):
+        distill(options("pass", "student", set=parts, **NARROW))
+    asked = options("pass", "part-student", set=parts, evaluate=False, **NARROW)
+    assert "parts_loss" in distill(asked).lessons
+
+
+def test_what_a_schedule_takes_is_refused_where_it_was_asked_for(options):
+    with pytest.raises(ConfigError, match=r"--set teach.patches_weight=0.5 asks for a loss"):
+        distill(options(set=("teach.patches_weight=0.5",), **NARROW))
+    only = ("teach.relation_kl_weight=0", "teach.embedding_weight=0")
+    only += ("loss.identity_weight=0", "loss.triplet_weight=0")
+    with pytest.raises(ConfigError, match="all that the recipe teaches needs the whole grid"):
+        distill(options(set=only, **NARROW))
+
+
 def test_a_recipe_without_anything_to_learn_is_refused(options):
     nothing = [f"teach.{name}_weight=0" for name in ("relation_kl", "embedding", "patches")]
     with pytest.raises(ConfigError, match="nothing to learn from"):
