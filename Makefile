@@ -44,10 +44,11 @@ gpu-test: $(LIVE)  ## what needs an NVIDIA GPU; one sentence and exit code 3 whe
 	$(ON_GPU) personvit.benchmark.gpu_here gpu
 	$(ON_GPU) pytest tests/engines/test_contract.py tests/gpu/cuda_checks.py
 
-gpu-bench: $(LIVE)  ## everyone who can run our models on this GPU, timed: benchmark/results/GPU.md
+gpu-bench: $(LIVE)  ## our models by everyone who can run them, and a training step: benchmark/results/GPU.md
 	$(ON_GPU) personvit.benchmark.gpu_here gpu
 	$(ON_GPU) personvit.export.speed_graphs $(GRAPHS)
-	$(ON_GPU) personvit.benchmark.gpu_bench -o benchmark/results --graphs $(GRAPHS)
+	$(ON_GPU) personvit.benchmark.gpu_bench --minutes 6 -o benchmark/results --graphs $(GRAPHS)
+	$(ON_GPU) personvit.benchmark.pretrain_speed --device cuda --batch 64 --steps 20 --rounds 1 --compile -o benchmark/results
 
 native:  ## the C++ runtime, into build/host (docs/cpp.md says what to install first)
 	cmake --preset host

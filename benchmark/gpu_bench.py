@@ -85,7 +85,7 @@ def gpu_bench(options: GpuBenchOptions) -> Report:
     configs = {name: config_of(name) for name in models}
     if not configs:
         raise ConfigError("no model is named; say --models vit_small_16")
-    device = _device(options.device)
+    device = device_here(options.device)
     setting = Setting()
     measured: list[Measured] = []
     began = time.monotonic()
@@ -96,7 +96,7 @@ def gpu_bench(options: GpuBenchOptions) -> Report:
             measured.append(_measure(case, options, until, watch))
     report = gpu_report(reproducing(COMMAND, options), setting, device, measured)
     if options.out is not None:
-        report.write(options.out, _slug(device["name"]))
+        report.write(options.out, slug(device["name"]))
     return report
 
 
@@ -201,7 +201,8 @@ def _used_memory(case: Case) -> int:
     return int(total - free)
 
 
-def _device(kind: str) -> dict[str, Any]:
+def device_here(kind: str) -> dict[str, Any]:
+    """The first GPU's facts, or an EnvironmentMismatch that there is none."""
     import torch
 
     if kind == "cpu":
@@ -236,7 +237,7 @@ def _whole_numbers(text: str) -> tuple[int, ...]:
     return tuple(sorted({int(part) for part in parts}))
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 

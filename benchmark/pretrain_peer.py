@@ -1,9 +1,9 @@
-"""Runs iBOT's published pre-training loop from its own checkout on a CPU and times its steps.
+"""Runs iBOT's published pre-training loop from its own checkout and times its steps.
 
 Its model, head, loss, optimiser, schedules and loop run as published. What is replaced around
-them: calls that move things to a GPU, TensorBoard and the clustering scores at the end of an
-epoch, the wrapper for several processes (one that does nothing is the cheaper for it), and the
-position embedding, whose published form knows square images only.
+them: calls that move things to a GPU, where there is none; TensorBoard and the clustering scores
+at the end of an epoch; the wrapper for several processes (one that does nothing is the cheaper for
+it); and the position embedding, whose published form knows square images only.
 
     python -m personvit.benchmark.pretrain_peer CHECKOUT '{"batch": 16, "steps": 3, ...}'
 """
@@ -43,6 +43,7 @@ class TimedLoader:
     """Hands out the same crops again and again, noting when each step ended."""
 
     def __init__(self, images: list[torch.Tensor], masks: list[torch.Tensor], steps: int) -> None:
+        """The crops lie where the steps are computed."""
         self._images, self._masks, self._steps = images, masks, steps
         self.clock: list[float] = []
         self.processor: list[float] = []
@@ -60,6 +61,10 @@ class TimedLoader:
         self._note()
 
     def _note(self) -> None:
+        if self._images[0].is_cuda:
+            import torch
+
+            torch.cuda.synchronize()
         self.clock.append(time.perf_counter())
         self.processor.append(time.process_time())
 
@@ -80,11 +85,14 @@ def published(checkout: Path, course: dict[str, Any]) -> Published:
     """Take the parts from a checkout; a process can do so once."""
     sys.path.insert(0, str(checkout))
     _stand_ins()
-    _stay_on_the_cpu()
+    device = course.get("device", "cpu")
+    if device == "cpu":
+        _stay_on_the_cpu()
     import torch
 
     dist: Any = import_module("torch.distributed")
-    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    backend = "nccl" if device == "cuda" else "gloo"
+    dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
     program: Any = import_module("main_ibot")
     utils: Any = import_module("utils")
     utils.is_dist_avail_and_initialized = lambda: False  # or it gathers its logs on a GPU
@@ -92,7 +100,7 @@ def published(checkout: Path, course: dict[str, Any]) -> Published:
     words = f"{WORDS} --drop_path {course.get('drop_path', 0.1)}".split()
     args = parser.parse_args([*words, "--local_crops_number", str(course["locals"])])
     torch.manual_seed(0)
-    student, teacher = (_network(args, course, student) for student in (True, False))
+    student, teacher = (_network(args, course, student).to(device) for student in (True, False))
     teacher.load_state_dict(student.state_dict(), strict=False)
     for parameter in teacher.parameters():
         parameter.requires_grad = False
@@ -101,7 +109,7 @@ def published(checkout: Path, course: dict[str, Any]) -> Published:
         args.teacher_temp, args.warmup_teacher_patch_temp, args.teacher_patch_temp,
         args.warmup_teacher_temp_epochs, args.epochs,
     )  # fmt: skip
-    return Published(program, utils, args, student, teacher, loss)
+    return Published(program, utils, args, student, teacher, loss.to(device))
 
 
 def run(checkout: Path, course: dict[str, Any]) -> dict[str, Any]:
@@ -119,18 +127,21 @@ def run(checkout: Path, course: dict[str, Any]) -> dict[str, Any]:
             ((args.momentum_teacher, 1), {}),
         ]
     ]
-    loader = TimedLoader(*crops(course), course["steps"])
-    before = _memory()
+    device = course.get("device", "cpu")
+    images, masks = ([part.to(device) for part in kind] for kind in crops(course))
+    loader = TimedLoader(images, masks, course["steps"])
+    scaler = torch.amp.GradScaler(device) if course.get("fp16") else None
+    before = _memory(device)
     found = peer.program.train_one_epoch(
         student, peer.teacher, peer.teacher, peer.loss, loader, optimiser, *schedules,
-        EPOCHS_BEFORE, None, args,
+        EPOCHS_BEFORE, scaler, args,
     )  # fmt: skip
     import_module("torch.distributed").destroy_process_group()
     return {
         "seconds": [after - start for start, after in pairwise(loader.clock)],
         "processor_seconds": [after - start for start, after in pairwise(loader.processor)],
         "bytes_before": before,
-        "bytes_at_most": _memory(),
+        "bytes_at_most": _memory(device),
         "threads": torch.get_num_threads(),
         "loss": found["loss"],
     }
@@ -207,7 +218,11 @@ def crops(course: dict[str, Any]) -> tuple[list[torch.Tensor], list[torch.Tensor
     return images, masks
 
 
-def _memory() -> int:
+def _memory(device: str) -> int:
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.max_memory_allocated()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 

@@ -13,22 +13,21 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import click
 
-from ..core.command import option
+from ..core.command import CommandGroup, option
 from ..core.errors import ConfigError, EnvironmentMismatch
 from ..core.machine import usable_cores
-from .report import Report, Setting, Table, reproducing
+from .gpu_bench import device_here, slug
+from .pretrain_speed_report import Course, Found, speed_report
+from .report import Report, Setting, reproducing
+from .utilisation import card_of
 
 COMMAND = "personvit-benchmark pretrain"
 NEEDED = "main_ibot.py"
 SHAPE = {"width": 384, "depth": 12, "global": [256, 128], "local": [128, 64]}
-MIB = 1 << 20
-
-Found = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,9 @@ class PretrainSpeedOptions:
     """Time pre-training steps of ViT-S, 2 global crops of 256x128 and local ones of 128x64.
 
     Give the peer's checkout; without it only ours is timed. Pixels are random. The first step of
-    every run is left out, and a round's ratio compares medians of that round only. Beside the
-    clock stands the processors' time, which says more on a machine that others use too.
+    every run is left out, and a round's ratio compares medians of that round only. On a CPU the
+    processors' time stands beside the clock, which says more on a machine that others use too; on a
+    GPU the images per second, and how much of the card's peak in half precision the step uses.
 
     Example: personvit-benchmark pretrain --peer ibot=/src/ibot -o benchmark/results
     """
@@ -49,6 +49,10 @@ class PretrainSpeedOptions:
     rounds: int = option(3, "How often each contender runs.", low=1)
     threads: int = option(0, "Threads of PyTorch; 0 is one per processor.", low=0)
     compile: bool = option(False, "Run ours with --compile too.")
+    device: Literal["cpu", "cuda"] = option("cpu", "Where to run.")
+    peak: float = option(
+        0.0, "T operations per second of the card, dense, in bfloat16; 0 is by its name.", low=0
+    )
     out: Path | None = option(None, "A folder for the report.")
 
 
@@ -56,15 +60,25 @@ def pretrain_speed(options: PretrainSpeedOptions) -> Report:
     """Run the contenders in turn; report the ratios of each round and the memory."""
     setting = Setting()
     contenders = _contenders(options)
+    card = None
+    if options.device == "cuda":
+        card = card_of(device_here(options.device), options.peak)
     threads = options.threads or usable_cores()
     found: dict[str, list[Found]] = {name: [] for name in contenders}
     turns = [name for _ in range(options.rounds) for name in contenders]
     with click.progressbar(turns, label="pre-training", file=sys.stderr) as bar:
         for name in bar:
             found[name].append(contenders[name](threads))
-    report = _report(options, setting, found, threads)
+    report = speed_report(
+        reproducing(COMMAND, options),
+        setting,
+        Course(options.batch, options.locals, threads),
+        found,
+        card,
+    )
     if options.out is not None:
-        report.write(options.out, "pretrain_speed")
+        name = "pretrain_speed" if card is None else f"pretrain_speed_{slug(card.name)}"
+        report.write(options.out, name)
     return report
 
 
@@ -83,7 +97,11 @@ def _contenders(options: PretrainSpeedOptions) -> dict[str, Callable[[int], Foun
         raise ConfigError(f"--peer takes ibot=FOLDER, not {options.peer!r}")
     if not (checkout / NEEDED).is_file():
         raise ConfigError(f"{checkout} is no checkout of bytedance/ibot: it lacks {NEEDED}")
-    return {"iBOT float32": _peer(options, checkout), **contenders}
+    peers = {"iBOT float32": _peer(options, checkout, fp16=False)}
+    if options.device == "cuda":
+        # As it was published to run; on a CPU it cannot.
+        peers["iBOT fp16"] = _peer(options, checkout, fp16=True)
+    return {**peers, **contenders}
 
 
 def _ours(options: PretrainSpeedOptions, words: dict[str, Any]) -> Callable[[int], Found]:
@@ -92,6 +110,7 @@ def _ours(options: PretrainSpeedOptions, words: dict[str, Any]) -> Callable[[int
         "set": [f"views.local_count={options.locals}"],
         "batch": options.batch,
         "steps": options.steps + 1,
+        "device": options.device,
         **words,
     }
     # By name: this room knows training only as a program that it starts.
@@ -99,12 +118,14 @@ def _ours(options: PretrainSpeedOptions, words: dict[str, Any]) -> Callable[[int
     return lambda threads: _run([module, json.dumps(course)], threads)
 
 
-def _peer(options: PretrainSpeedOptions, checkout: Path) -> Callable[[int], Found]:
+def _peer(options: PretrainSpeedOptions, checkout: Path, fp16: bool) -> Callable[[int], Found]:
     course = {
         **SHAPE,
         "batch": options.batch,
         "locals": options.locals,
         "steps": options.steps + 1,
+        "device": options.device,
+        "fp16": fp16,
     }
     module = f"{__package__}.pretrain_peer"
     return lambda threads: _run([module, str(checkout), json.dumps(course)], threads)
@@ -122,55 +143,7 @@ def _run(words: Sequence[str], threads: int) -> Found:
     return found
 
 
-def _report(
-    options: PretrainSpeedOptions, setting: Setting, found: dict[str, list[Found]], threads: int
-) -> Report:
-    base = next(iter(found))
-    clock = {name: _medians(runs, "seconds") for name, runs in found.items()}
-    processor = {name: _medians(runs, "processor_seconds") for name, runs in found.items()}
-    memory = {name: [run["bytes_at_most"] / MIB for run in runs] for name, runs in found.items()}
-    faster = {name: _ratios(clock[base], values) for name, values in clock.items()}
-    leaner = {name: _ratios(processor[base], values) for name, values in processor.items()}
-    rows = tuple(
-        (
-            name,
-            f"{median(clock[name]):.2f}",
-            f"{median(faster[name]):.2f} ({_each(faster[name])})",
-            f"{median(leaner[name]):.2f} ({_each(leaner[name])})",
-            f"{max(memory[name]):.0f}",
-        )
-        for name in found
-    )
-    columns = ("loop", "seconds a step", "faster", "by processor time", "MiB at most")
-    return Report(
-        kind="pretrain-speed",
-        title="A step of pre-training ViT-S/16 on a CPU",
-        command=reproducing(COMMAND, options),
-        setting=setting,
-        facts={
-            "threads": threads,
-            "batch": options.batch,
-            "runs": found,
-            f"faster_than_{base}": faster,
-            f"faster_than_{base}_by_processor_time": leaner,
-            "mebibytes_at_most": memory,
-        },
-        tables=(Table(f"Against {base}, median and each round", columns, rows),),
-        notes=(
-            f"{options.batch} images a step, each as 2 global crops of 256x128 and "
-            f"{options.locals} local ones of 128x64; loading is left out, and the first step too.",
-            "Memory is the whole process's, the libraries included.",
-        ),
-    )
-
-
-def _medians(runs: list[Found], name: str) -> list[float]:
-    return [median(run[name][1:]) for run in runs]
-
-
-def _ratios(base: list[float], own: list[float]) -> list[float]:
-    return [its / mine for its, mine in zip(base, own, strict=True)]
-
-
-def _each(values: list[float]) -> str:
-    return ", ".join(f"{value:.2f}" for value in values)
+if __name__ == "__main__":
+    main = CommandGroup("pretrain-speed", "Time steps of pre-training.")
+    main.command("pretrain", PretrainSpeedOptions, default=True)(pretrain_speed)
+    main()

@@ -9,6 +9,7 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ from .recipe import PretrainRecipe
 from .recipe_files import load_recipe
 from .schedules import Moment
 from .step import Pretrainer
+from .step_flops import step_flops
 
 STEPS_PER_EPOCH = 1000
 
@@ -42,8 +44,25 @@ class Course:
     device: str = "cpu"
 
 
-def run(course: Course) -> dict[str, Any]:
-    """Seconds, and seconds of all processors, of each step; the process's largest memory."""
+@dataclass(frozen=True)
+class Gauge:
+    """How a device is waited for, and how its memory is counted."""
+
+    wait: Callable[[], None]
+    memory: Callable[[], int]
+    """Bytes at the most so far."""
+
+
+def gauge_of(device: torch.device) -> Gauge:
+    """On a GPU of what its allocator gave out; on a CPU of the whole process."""
+    if device.type == "cuda":
+        return Gauge(torch.cuda.synchronize, torch.cuda.max_memory_allocated)
+    return Gauge(lambda: None, memory)
+
+
+def run(course: Course, gauge: Gauge | None = None) -> dict[str, Any]:
+    """Seconds, and seconds of all processors, of each step; the largest memory; operations."""
+    gauge = gauge or gauge_of(torch.device(course.device))
     recipe = load_recipe(course.recipe, [*course.set, f"batch.size={course.batch}"])
     world = World(torch.device(course.device))
     pretrainer = Pretrainer(
@@ -51,19 +70,22 @@ def run(course: Course) -> dict[str, Any]:
     )
     slots = pretrainer.drop_path_slots
     parts = [_batch(recipe, course, slots, part).to(world.device) for part in range(course.parts)]
-    before = memory()
+    before = gauge.memory()
     seconds, processor = [], []
     for number in range(course.steps):
+        gauge.wait()
         began, spent = time.perf_counter(), time.process_time()
         losses = pretrainer(parts, Moment(STEPS_PER_EPOCH * 2 + number, STEPS_PER_EPOCH))
-        losses.total.item()
+        # Not for the loss alone: on a GPU the update of both networks is still under way then.
+        gauge.wait()
         seconds.append(time.perf_counter() - began)
         processor.append(time.process_time() - spent)
     return {
         "seconds": seconds,
         "processor_seconds": processor,
         "bytes_before": before,
-        "bytes_at_most": memory(),
+        "bytes_at_most": gauge.memory(),
+        "flops": step_flops(recipe.model_config_of(), recipe, parts),
         "threads": torch.get_num_threads(),
         "loss": losses.total.item(),
     }
