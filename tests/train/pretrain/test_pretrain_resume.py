@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -88,6 +89,34 @@ def test_a_job_that_loses_a_process_restarts_by_itself_and_ends_as_one_that_did_
     one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("calm", "job"))
     for name, value in one.items():
         torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_a_signal_to_one_process_stops_both_after_the_same_step(
+    pretrain_command, interrupt, one_thread, tmp_path
+):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    job = {**one_thread, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    program = Path(sys.executable).with_name("personvit-train")
+    out = tmp_path / "job"
+    words = [str(program), *pretrain_command(out, set=("schedule.epochs=99",))]
+    first, second = (
+        subprocess.Popen(
+            words,
+            env={**job, "RANK": rank, "LOCAL_RANK": rank},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in ("0", "1")
+    )
+    # Only the one that does not lead hears it.
+    told = interrupt(second, out, 6, signal.SIGTERM), first.communicate(timeout=PATIENCE)[1]
+    assert (first.returncode, second.returncode) == (130, 130), told
+    (saved,) = (out / "checkpoints").glob("*.pt")
+    for errors in told:
+        assert f"stopped as asked after step {int(saved.stem.removeprefix('step-'))} " in errors
 
 
 def workers_of(parent: int) -> list[int]:
