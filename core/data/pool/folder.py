@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,9 @@ class FilesSource:
 
     def read(self, entry: Entry) -> bytes:
         with _naming(self._root / entry.key) as path:
+            if not stat.S_ISREG(path.stat().st_mode):
+                # A pipe would be waited for, and a device may never end.
+                raise DataError(f"{path}: not a regular file; copy the image to a file first")
             return path.read_bytes()
 
     def size(self, entry: Entry) -> int:
@@ -38,6 +42,8 @@ def _naming(path: Path) -> Iterator[Path]:
     except OSError as problem:
         reason = problem.strerror or str(problem)
         raise DataError(f"{path}: cannot be read ({reason}); check that it is there") from problem
+    except ValueError as problem:  # a name that no file can have
+        raise DataError(f"{str(path)!r}: cannot be read ({problem}); mend the list") from problem
 
 
 def _entries(root: Path, watch: Watch) -> Iterator[Entry]:

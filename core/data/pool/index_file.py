@@ -36,6 +36,12 @@ class Index:
         with path.open("rb") as file:
             self._footer, keys_end = _footer(file, path)
             self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        try:
+            self._describe(keys_end)
+        except (ValueError, KeyError, TypeError) as problem:
+            raise _no_index(path, problem) from problem
+
+    def _describe(self, keys_end: int) -> None:
         count = int(self._footer["count"])
         start = keys_end + -keys_end % 8
         self._ends: NDArray[np.uint64] = np.frombuffer(self._bytes, "<u8", count, start)
@@ -118,4 +124,8 @@ def _footer(file: IO[bytes], path: Path) -> tuple[dict[str, Any], int]:
         footer = json.loads(file.read(length))
         return footer, int(footer["keys_end"])
     except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise DataError(f"{path}: not an index of a pool ({problem}); remove it") from problem
+        raise _no_index(path, problem) from problem
+
+
+def _no_index(path: Path, problem: Exception) -> DataError:
+    return DataError(f"{path}: not an index of a pool ({problem}); remove it")

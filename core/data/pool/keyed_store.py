@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -80,10 +81,19 @@ class KeyedStore:
     def close(self) -> None:
         self._opened = None
 
-    def _view(self) -> Any:
+    @contextmanager
+    def _view(self) -> Iterator[Any]:
+        import lmdb
+
         if self._opened is None:
             raise DataError(f"{self._place}: this pool was closed; open it again")
-        return self._opened.environment.begin(buffers=True)
+        try:
+            with self._opened.environment.begin(buffers=True) as view:
+                yield view
+        except lmdb.Error as problem:
+            raise DataError(
+                f"{self._place}: this LMDB is damaged ({problem}); copy it again"
+            ) from None
 
     def _found(self, view: Any, entry: Entry) -> memoryview:
         data: memoryview | None = view.get(entry.key.encode("utf-8", "surrogateescape"))

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ...errors import DataError
+from ...images import MAX_BYTES
 from ..layout import is_image
 from .base import Entry, PoolKind, Watch
 from .tar_members import members
@@ -43,6 +44,8 @@ class ShardsSource:
         self._archive = lru_cache(maxsize=_OPEN)(Archive)
 
     def read(self, entry: Entry) -> bytes:
+        if entry.file >= len(self._paths):
+            raise DataError(f"{entry.key}: its archive is not one of the pool; copy the pool again")
         path = self._paths[entry.file]
         try:
             data = self._archive(path).read(entry.offset, entry.size)
@@ -94,6 +97,11 @@ def _entries(where: Path, watch: Watch) -> Iterator[Entry]:
 def images_of(path: Path, number: int) -> Iterator[Entry]:
     for member in members(path):
         if is_image(member.name.rpartition("/")[2]):
+            if member.size > MAX_BYTES:
+                raise DataError(
+                    f"{path}: {member.name} has {member.size} bytes, and an image at most "
+                    f"{MAX_BYTES}; leave it out of the archive"
+                )
             yield Entry(member.name, number, member.offset, member.size)
 
 

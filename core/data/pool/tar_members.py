@@ -44,7 +44,7 @@ def _scan(path: Path, data: mmap.mmap) -> Iterator[Member]:
         if len(head) < BLOCK:
             raise _cut_off(path, at)
         _check(path, head, at)
-        size = int(override.get("size", _number(head[124:136])))
+        size = _size(path, at, override.get("size"), head[124:136])
         start, kind = at + BLOCK, head[156:157]
         at = start + size + -size % BLOCK
         if start + size > len(data):
@@ -52,7 +52,7 @@ def _scan(path: Path, data: mmap.mmap) -> Iterator[Member]:
         if kind == b"L":
             override["path"] = _name(data[start : start + size])
         elif kind == b"x":
-            override.update(_pax(data[start : start + size]))
+            override.update(_pax(path, start, data[start : start + size]))
         elif kind not in (b"g", b"K"):
             if kind in (b"0", b"\0", b"7"):
                 yield Member(override.get("path") or _full_name(head), start, size)
@@ -66,11 +66,26 @@ def _check(path: Path, head: bytes, at: int) -> None:
     except ValueError:
         said = -1
     if said != sum(head) - sum(head[148:156]) + 8 * ord(" "):
-        raise DataError(f"{path}: no tar archive, or damaged at byte {at}; copy it again")
+        raise _damaged(path, at)
+
+
+def _damaged(path: Path, at: int) -> DataError:
+    return DataError(f"{path}: no tar archive, or damaged at byte {at}; copy it again")
 
 
 def _cut_off(path: Path, at: int) -> DataError:
     return DataError(f"{path}: the archive is cut off at byte {at}; copy it again")
+
+
+def _size(path: Path, at: int, of_pax: str | None, field: bytes) -> int:
+    try:
+        size = _number(field) if of_pax is None else int(of_pax)
+    except ValueError:
+        size = -1
+    # A negative one would lead back to members that were read already, for ever.
+    if size < 0:
+        raise _damaged(path, at)
+    return size
 
 
 def _number(field: bytes) -> int:
@@ -89,14 +104,14 @@ def _name(field: bytes) -> str:
     return field.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
 
 
-def _pax(data: bytes) -> Iterator[tuple[str, str]]:
+def _pax(path: Path, at: int, data: bytes) -> Iterator[tuple[str, str]]:
     """Records `length key=value` and a line break; the length counts all of it."""
-    while data:
-        length = int(data.split(b" ", 1)[0] or b"0")
-        if not 0 < length <= len(data):
-            return
-        record = data[:length].split(b" ", 1)[1].rstrip(b"\n")
-        key, _, value = record.partition(b"=")
+    while data.strip(b"\0"):
+        digits, _, _ = data.partition(b" ")
+        length = int(digits) if digits.isdigit() and len(digits) < BLOCK else 0
+        if not len(digits) < length <= len(data):
+            raise _damaged(path, at)
+        key, _, value = data[len(digits) + 1 : length].rstrip(b"\n").partition(b"=")
         if key in (b"path", b"size"):
             yield key.decode(), value.decode("utf-8", "surrogateescape")
         data = data[length:]

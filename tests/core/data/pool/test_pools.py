@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import shutil
@@ -194,3 +195,38 @@ def test_one_lmdb_may_be_open_several_times(write, images):
         first.read(0)
     second.close()
     assert open_pool(where).read(0)
+
+
+def test_a_pipe_or_a_device_is_never_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    listed = tmp_path / "list.txt"
+    listed.write_text("pipe.jpg\n/dev/zero\na\0b.jpg\n")
+    pool = open_pool(listed)
+    for number, says in enumerate(("not a regular file", "not a regular file", "mend the list")):
+        with pytest.raises(DataError, match=says):
+            pool.read(number)
+
+
+@pytest.mark.parametrize("wrong", [{"count": 10**9}, {"count": -5}, {"watched": [[1]]}, None])
+def test_an_index_with_a_foot_that_lies_is_told(wrong, write, cache):
+    where = write("shards")
+    open_pool(where).close()
+    path = next(cache.rglob("*.index"))
+    whole = path.read_bytes()
+    length = int.from_bytes(whole[-16:-8], "little")
+    foot = json.loads(whole[-16 - length : -16])
+    foot = {"count": foot["count"], "keys_end": 8} if wrong is None else foot | wrong
+    said = json.dumps(foot).encode()
+    path.write_bytes(whole[: -16 - length] + said + len(said).to_bytes(8, "little") + whole[-8:])
+    with pytest.raises(DataError, match="not an index"):
+        open_pool(where)
+
+
+def test_an_lmdb_that_is_damaged_inside_is_one_sentence(write):
+    where = write("lmdb")
+    (where.parent / "keys.pkl").unlink()
+    path = where / "data.mdb"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:8192] + bytes(len(whole) - 8192))
+    with pytest.raises(DataError, match=r"damaged.*copy it again"):
+        open_pool(where)

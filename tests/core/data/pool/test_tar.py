@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+from itertools import islice
 
 import pytest
 from hypothesis import given, settings
@@ -93,3 +94,35 @@ def test_a_shard_that_shrinks_while_it_is_read_is_told(shards):
     last.write_bytes(last.read_bytes()[:1000])
     with pytest.raises(DataError, match="cut off"):
         pool.read(len(pool) - 1)
+
+
+def _with_record(path, record):
+    """An archive whose only image has this pax record before it."""
+    head = tarfile.TarInfo("pax")
+    head.type, head.size = tarfile.XHDTYPE, len(record)
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
+        archive.addfile(tarfile.TarInfo("a.jpg"), io.BytesIO())
+        archive.addfile(head, io.BytesIO(record))
+        archive.addfile(tarfile.TarInfo("b.jpg"), io.BytesIO())
+
+
+@pytest.mark.parametrize(
+    "record", [b"14 size=-1536\n", b"12 size=abc\n", b"x size=1\n", b"7", b"1 size=1\n"]
+)
+def test_a_record_that_makes_no_sense_is_damage(record, tmp_path):
+    """A negative size once led back to what was read already, for ever."""
+    path = tmp_path / "x.tar"
+    _with_record(path, record)
+    with pytest.raises(DataError, match="damaged at byte"):
+        list(islice(members(path), 100))
+
+
+def test_a_member_that_is_too_large_for_an_image_is_told(tmp_path):
+    path, size = tmp_path / "x.tar", 5 << 30
+    head = tarfile.TarInfo("a.jpg")
+    head.size = size
+    with path.open("wb") as file:
+        file.write(head.tobuf(tarfile.GNU_FORMAT))
+        file.truncate(BLOCK + size + 2 * BLOCK)  # a hole, which takes no room
+    with pytest.raises(DataError, match="an image at most"):
+        open_pool(path)
