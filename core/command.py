@@ -146,6 +146,8 @@ class CommandGroup:
         except MemoryError as problem:
             return _complain(_memory_sentence(problem), "", EnvironmentMismatch.exit_code)
         except Exception as problem:
+            if _ran_out_of_memory(problem):
+                return _complain(_memory_sentence(problem), "", EnvironmentMismatch.exit_code)
             return _report_bug(problem)
         return int(code or 0)
 
@@ -305,8 +307,16 @@ def _os_sentence(problem: OSError) -> str:
     )
 
 
-def _memory_sentence(problem: MemoryError) -> str:
-    detail = f" ({problem})" if str(problem) else ""
+def _ran_out_of_memory(problem: Exception) -> bool:
+    """PyTorch tells of it with classes and words of its own, on a GPU and on a CPU."""
+    words = str(problem).lower()
+    return isinstance(problem, RuntimeError) and (
+        type(problem).__name__ == "OutOfMemoryError" or "can't allocate memory" in words
+    )
+
+
+def _memory_sentence(problem: Exception) -> str:
+    detail = f" ({str(problem).strip().splitlines()[0]})" if str(problem).strip() else ""
     return f"there is not enough memory for this{detail}; ask for less, or use a larger machine"
 
 

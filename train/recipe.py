@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Momentum = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 Filter = Literal["bicubic", "bilinear"]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -83,7 +84,7 @@ class OptimiserSettings(_Section):
     name: Literal["sgd", "adamw"] = "sgd"
     lr: Positive = 4e-4
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    betas: tuple[Momentum, Momentum] = (0.9, 0.999)
     weight_decay: NotNegative = 1e-4
     bias_weight_decay: NotNegative = 1e-4
     bias_lr_factor: Positive = 2.0

@@ -20,6 +20,8 @@ from .recipe import Recipe
 
 BASE_KEY = "base"
 Table = dict[str, Any]
+_NOT_TOML = (ValueError, RecursionError)
+"""What tomllib raises: of its own, for numbers of thousands of digits, and for deep nesting."""
 
 
 R = TypeVar("R", bound=BaseModel)
@@ -98,7 +100,7 @@ def _read_file(path: Path) -> str:
 def _parse(text: str, where: str) -> Table:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
+    except _NOT_TOML as problem:
         raise ConfigError(f"recipe {where} is not valid TOML: {problem}") from None
 
 
@@ -134,7 +136,7 @@ def _value(text: str) -> object:
         return None
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except _NOT_TOML:
         return text
 
 

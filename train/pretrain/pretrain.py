@@ -50,7 +50,10 @@ class PretrainOptions:
         0, "threads that read and augment; 0 is one per processor", low=0, high=1024
     )
     locality: int = option(
-        0, "read so many consecutive images soon after each other (shards: 1000)", low=0
+        0,
+        "read so many consecutive images soon after each other (shards: 1000)",
+        low=0,
+        high=10**9,
     )
     max_bad_share: float = option(
         0.01, "stop when a larger share of the images cannot be read", low=0, high=1

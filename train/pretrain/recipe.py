@@ -11,9 +11,12 @@ from ...core.models.config import ModelConfig
 from ...core.models.registry import config_of, names
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Momentum = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
+MANY = 1 << 24
+"""More than anything that is counted here can be."""
+Count = Annotated[int, Field(ge=1, le=MANY)]
 Pixels = Annotated[int, Field(ge=16, le=1024)]
 Span = tuple[Positive, Positive]
 Method = Literal["personvit", "dino"]
@@ -120,7 +123,7 @@ class Masks(_Section):
 class Head(_Section):
     """The projection that the class token and the patches share."""
 
-    outputs: Annotated[int, Field(ge=2)] = 8192
+    outputs: Annotated[int, Field(ge=2, le=MANY)] = 8192
     hidden: Count = 2048
     bottleneck: Count = 256
     layers: Annotated[int, Field(ge=1, le=8)] = 3
@@ -128,7 +131,7 @@ class Head(_Section):
     """Whether class token and patches share the last layer too."""
     fixed_norm: bool = False
     """Whether the rows of the last layer keep unit length (norm_last_layer in DINO)."""
-    frozen_epochs: NotNegative = 1.0
+    frozen_epochs: Annotated[float, Field(ge=0, le=MANY)] = 1.0
     """How long the last layer keeps its first weights."""
 
 
@@ -147,13 +150,13 @@ class Loss(_Section):
 class Teacher(_Section):
     """A moving average of the student, centred and sharpened."""
 
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.996
+    momentum: Momentum = 0.996
     momentum_end: Fraction = 1.0
     temperature_start: Positive = 0.04
     temperature: Positive = 0.07
     patch_temperature_start: Positive = 0.04
     patch_temperature: Positive = 0.07
-    temperature_warmup_epochs: Annotated[int, Field(ge=0)] = 30
+    temperature_warmup_epochs: Annotated[int, Field(ge=0, le=MANY)] = 30
     centre_momentum: Fraction = 0.9
     patch_centre: Literal["all", "masked"] = "all"
     """Over which of the teacher's patches their centre is taken."""
@@ -165,7 +168,7 @@ class OptimiserSettings(_Section):
     lr: Positive = 5e-4
     lr_floor: NotNegative = 1e-6
     """Where the cosine ends; this one does not grow with the batch."""
-    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    betas: tuple[Momentum, Momentum] = (0.9, 0.999)
     weight_decay: NotNegative = 0.04
     weight_decay_end: NotNegative = 0.4
     clip_norm: NotNegative = 3.0

@@ -79,6 +79,10 @@ def test_dino_is_the_same_recipe_without_masks():
         (["views.local_scale=[0.5, 0.1]"], r"\[smallest, largest\]"),
         (["views.global_scale=[0.5, 1.5]"], "at most 1"),
         (["teacher.momentun=1"], r"unknown key teacher.momentun \(did you mean teacher.momentum"),
+        (["optimiser.betas=[0.9, 1]"], "optimiser.betas.1: input should be less than 1"),
+        (["head.hidden=100000000000000000000"], "head.hidden: input should be less than"),
+        (["head.frozen_epochs=1e308"], "head.frozen_epochs: input should be less than"),
+        (["views.ratio=" + "[" * 5000], "views.ratio: input should be a valid tuple"),
         (["schedule.epochs=5"], r"warmup_epochs \(10\) is longer than epochs \(5\)"),
     ],
 )
@@ -86,3 +90,11 @@ def test_mistakes_are_explained_in_one_line(changes, sentence):
     with pytest.raises(ConfigError, match=sentence) as problem:
         load_recipe("personvit-small", changes)
     assert "\n" not in str(problem.value)
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = 1" + "0" * 5000])
+def test_a_file_that_tomllib_trips_over_is_one_sentence(text, tmp_path):
+    path = tmp_path / "odd.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="is not valid TOML"):
+        load_recipe(str(path))
