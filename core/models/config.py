@@ -20,6 +20,9 @@ Trunk = Literal["vit", "repvit_m1_0", "mobilenetv4_conv_small", "mobilenetv4_con
 
 NeckFeature = Literal["before", "after"]
 
+LARGEST = 1 << 16
+"""Of every number that shapes a network."""
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -50,6 +53,7 @@ class ModelConfig:
     the map's mean stands where a class token would."""
 
     def __post_init__(self) -> None:
+        self._check_numbers()
         if self.height_px % self.patch or self.width_px % self.patch:
             raise ConfigError(
                 f"an image of {self.height_px}x{self.width_px} does not divide into patches of "
@@ -71,6 +75,15 @@ class ModelConfig:
         self._check_trunk()
         if self.projection < 0:
             raise ConfigError(f"projection is a number of values or 0, not {self.projection}")
+
+    def _check_numbers(self) -> None:
+        """A damaged or foreign file may say anything."""
+        for name in ("width", "depth", "heads", "height_px", "width_px", "patch"):
+            value, least = getattr(self, name), 0 if name == "depth" else 1
+            if not (isinstance(value, int) and least <= value <= LARGEST):
+                raise ConfigError(
+                    f"{name} is a whole number from {least} to {LARGEST}, not {value!r}"
+                )
 
     def _check_trunk(self) -> None:
         if self.trunk not in get_args(Trunk):

@@ -54,9 +54,12 @@ def read_unfinished(
 
 
 def _trunk(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {
+    trunk = {
         name: value for name, value in state.items() if name.startswith(_TRUNK) and name != _MASK
     }
+    if other := [name for name, value in trunk.items() if not isinstance(value, Tensor)]:
+        raise TypeError(f"{other[0]} is no tensor")
+    return trunk
 
 
 def _provenance(facts: Mapping[str, str], branch: Branch) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,7 @@ class ArgsReport:
 
 def read_args(options: ArgsOptions) -> ArgsReport:
     """Read the file and compare it with a recipe."""
-    from ...core.files import write_atomically
+    from ...core.files import replacing
     from .guesses import guesses
     from .recipe_files import load_recipe
     from .stored import as_toml, read_stored
@@ -103,9 +104,10 @@ def read_args(options: ArgsOptions) -> ArgsReport:
     )
     remaining = {name: why for name, why in guessed.items() if name not in stored.fields}
     if options.as_recipe is not None:
-        text = as_toml(against, stored, facts, remaining)
-        write_atomically(options.as_recipe, text)
-        load_recipe(str(options.as_recipe))
+        base = _seen_from(options.as_recipe.parent, against)
+        with replacing(options.as_recipe) as part:
+            part.write_text(as_toml(base, stored, facts, remaining), encoding="utf-8")
+            load_recipe(str(part))
     return ArgsReport(
         str(options.checkpoint),
         against,
@@ -116,6 +118,13 @@ def read_args(options: ArgsOptions) -> ArgsReport:
         tuple(sorted(set(stored.args) - UNDERSTOOD)),
         None if options.as_recipe is None else str(options.as_recipe),
     )
+
+
+def _seen_from(folder: Path, recipe: str) -> str:
+    """A recipe's file names its base from where it lies itself."""
+    if not recipe.endswith(".toml"):
+        return recipe
+    return os.path.relpath(recipe, folder)
 
 
 def _recipe_of(stored: Stored) -> str:

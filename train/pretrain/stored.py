@@ -42,7 +42,13 @@ def read_stored(path: Path) -> Stored:
     content = read_pickled(path)
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{path} holds {type(content).__name__}, not a training checkpoint")
-    args = _plain_args(content.get("args"))
+    try:
+        args = _plain_args(content.get("args"))
+    except RecursionError:
+        raise CheckpointError(
+            f"{path} has args that hold themselves, or too much within each other, so they tell "
+            "nothing; name the .pth file of the pre-training run"
+        ) from None
     fields = {**_of_tensors(content), **from_args(args)}
     if not fields:
         raise CheckpointError(
@@ -57,11 +63,12 @@ def read_stored(path: Path) -> Stored:
 
 def as_toml(base: str, stored: Stored, facts: Sequence[Fact], remaining: Mapping[str, str]) -> str:
     """A recipe that stands on another: every fact with its source, every guess left by name."""
+    title = f"{base} with the facts of a published file"
     lines = [
         "# Facts that a pre-training file holds; what it does not say comes from the base.",
         *(f"# still guessed ({why}): {', '.join(names)}" for why, names in by_source(remaining)),
-        f'base = "{base}"',
-        f'title = "{base} with the facts of a published file"',
+        f"base = {json.dumps(base)}",
+        f"title = {json.dumps(title)}",
     ]
     lines += [_line(fact) for fact in facts if "." not in fact.field]
     for section in sorted({fact.field.split(".")[0] for fact in facts if "." in fact.field}):
@@ -127,10 +134,11 @@ def _of_tensors(content: Mapping[Any, Any]) -> Fields:
 
 
 def _without_prefix(state: object) -> dict[str, Tensor]:
+    """Matrices and more, since vectors tell nothing here."""
     if not isinstance(state, Mapping):
         return {}
     return {
         str(name).removeprefix("module."): value
         for name, value in state.items()
-        if isinstance(value, Tensor)
+        if isinstance(value, Tensor) and value.dim() > 1
     }

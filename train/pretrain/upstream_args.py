@@ -51,6 +51,7 @@ def _same(argument: str, field: str, kind: Translate = float) -> Name:
     return Name(argument, field, kind, lambda value: value)
 
 
+_NOT_SAID = (KeyError, TypeError, ValueError, OverflowError)
 _SHAPES = {"block": "block", "rand": "random"}
 _METHODS = {True: "personvit", False: "dino"}
 
@@ -119,12 +120,12 @@ def from_args(args: Mapping[str, Value]) -> dict[str, tuple[Value, str]]:
     for name in NAMES:
         try:
             value = name.read(args[name.argument])
-        except (KeyError, TypeError, ValueError):
+        except _NOT_SAID:
             continue
         found[name.field] = (value, f"args.{name.argument}")
     try:
         size = _whole(args["batch_size_per_gpu"]) * _whole(args["world_size"])
-    except (KeyError, TypeError, ValueError):
+    except _NOT_SAID:
         return found
     return {**found, "batch.size": (size, "args.batch_size_per_gpu x args.world_size")}
 

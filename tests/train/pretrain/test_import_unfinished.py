@@ -77,7 +77,11 @@ BAD = [
     (lambda payload: payload.pop("described"), "before checkpoints said"),
     (lambda payload: payload["described"].pop("config"), "no checkpoint that can be used"),
     (lambda payload: payload["described"]["config"].update(width="wide"), "can be used"),
+    (lambda payload: payload["described"]["config"].update(depth=-1), "can be used"),
+    (lambda payload: payload["described"]["config"].update(heads=0), "can be used"),
+    (lambda payload: payload["described"]["config"].update(width=10**12), "can be used"),
     (lambda payload: payload["trainer"].update(teacher=None), "can be used"),
+    (lambda payload: payload["trainer"].update(teacher={"backbone.x": "y"}), "can be used"),
     (lambda payload: payload["trainer"]["teacher"].pop("backbone.norm.bias"), "norm.bias"),
     (lambda payload: payload["trainer"]["teacher"].update({"backbone.x": X}), "backbone.x"),
 ]

@@ -5,7 +5,7 @@ from argparse import Namespace
 import pytest
 import torch
 
-from personvit.core.errors import CheckpointError
+from personvit.core.errors import CheckpointError, ConfigError
 from personvit.train.pretrain.guesses import guesses
 from personvit.train.pretrain.read_args import ArgsOptions, read_args
 from personvit.train.pretrain.recipe_files import load_recipe
@@ -114,3 +114,28 @@ def test_a_file_that_says_nothing_is_refused(tmp_path):
     torch.save({"base.cls_token": torch.zeros(1, 1, 384)}, path)
     with pytest.raises(CheckpointError, match="neither args nor a projection head"):
         read_args(ArgsOptions(path))
+
+
+def test_odd_values_are_passed_over_and_lists_without_end_are_told(official, tmp_path):
+    flat = {"head.last_layer.weight_v": torch.ones(3), "backbone.cls_token": torch.tensor(1.0)}
+    path = official(args=Namespace(epochs=float("inf"), lr=1e-3), student=flat)
+    assert [fact.field for fact in read_args(ArgsOptions(path)).facts] == ["optimiser.lr"]
+    endless = []
+    endless.append(endless)
+    with pytest.raises(CheckpointError, match="hold themselves"):
+        read_args(ArgsOptions(official(args=Namespace(a=endless))))
+
+
+def test_facts_that_make_no_recipe_leave_no_file(official, tmp_path):
+    path = official(args=Namespace(lr=-1.0))
+    with pytest.raises(ConfigError, match="input should be greater than 0"):
+        read_args(ArgsOptions(path, as_recipe=tmp_path / "facts.toml"))
+    assert not (tmp_path / "facts.toml").exists()
+
+
+def test_a_recipe_that_is_a_file_is_found_from_another_folder(official, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text('base = "personvit-small"\n[views]\nflip = 0.25\n')
+    facts = tmp_path / "deep" / "facts.toml"
+    read_args(ArgsOptions(official(), against="mine.toml", as_recipe=facts))
+    assert load_recipe(str(facts)).views.flip == 0.25
