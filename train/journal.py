@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..core.files import write_atomically
+
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
@@ -88,8 +90,8 @@ def _cut_after(path: Path, step: int) -> None:
     """Drop what a lost stretch of the run wrote, so that every step is logged once."""
     if not path.exists():
         return
-    kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _until(line, step)]
-    path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    write_atomically(path, "".join(line + "\n" for line in lines if _until(line, step)))
 
 
 def _until(line: str, step: int) -> bool:

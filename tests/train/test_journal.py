@@ -1,6 +1,8 @@
 """A run's log: every step once, and one TensorBoard file, however often it was resumed."""
 
+import errno
 import json
+import os
 
 import pytest
 
@@ -33,3 +35,22 @@ def test_a_resumed_run_has_one_tensorboard_file_with_what_the_log_kept(tmp_path,
     )
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3]
+
+
+def test_a_log_with_torn_bytes_is_gone_on_with_and_a_full_disk_leaves_it(
+    tmp_path, capsys, monkeypatch
+):
+    log = tmp_path / "log.jsonl"
+    log.write_bytes(b'{"step": 1, "loss": 1.0}\n{"step": 2, "lo\xff')
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            Journal(tmp_path, 4, 1, quiet=False)
+    assert log.read_bytes().startswith(b'{"step": 1, "loss": 1.0}\n{"step": 2')
+    with Journal(tmp_path, 4, 1, quiet=False) as journal:
+        journal.write(2, loss=2.0)
+    assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == [1, 2]
