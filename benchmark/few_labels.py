@@ -11,10 +11,17 @@ FEWEST = 4
 
 
 def link_few(data: Path, few: Path, people: int) -> None:
-    """Market-1501's layout again, with hard links: whole queries and gallery, fewer people."""
+    """Market-1501's layout again, with hard links: whole queries and gallery, fewer people.
+
+    What is there already is made so, and nothing else stays.
+    """
     for split in SPLITS:
         (few / split).mkdir(parents=True, exist_ok=True)
-        for path in _chosen(data, split, people):
+        chosen = _chosen(data, split, people)
+        # Of an earlier call with more people.
+        for left in {path.name for path in (few / split).iterdir()} - {one.name for one in chosen}:
+            (few / split / left).unlink()
+        for path in chosen:
             target = few / split / path.name
             if not target.exists():
                 os.link(path, target)
