@@ -8,10 +8,8 @@ and in the teacher's space.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from ..core.files import refuse_unwritable
 from .few_labels import labelled_people, link_few
 from .report import Report, Setting, Table, reproducing
 from .seeds import interval_note, spread_text
+from .trainings import claim, going_on, train
 
 COMMAND = "personvit-benchmark distillation"
 DATA_SEED, TEACHER_SEED = 0, 0
@@ -121,6 +120,9 @@ def distillation(options: DistillationOptions) -> Report:
         refuse_unwritable(options.out / "distillation.json")
     setting = Setting()
     course = _Course(options, options.work)
+    free = ("work", "out", "seeds")
+    names = [field.name for field in fields(options) if field.name not in free]
+    claim(course.work, {name: getattr(options, name) for name in names})
     _draw(course)
     teacher = _teacher(course)
     results: dict[str, list[Mapping[str, Any]]] = {way: [] for way in WAYS}
@@ -162,9 +164,9 @@ def _teacher(course: _Course) -> str:
     if options.teacher is not None:
         return options.teacher
     length = ("--set", f"schedule.epochs={options.teacher_epochs}", "--seed", TEACHER_SEED)
-    _train(
+    train(
         "finetune", options.teacher_architecture, "--data", course.data, "--recipe", "demo",
-        *course.sized, *length, "--amp", options.amp, "--no-evaluate", "-o", out, *_going_on(out),
+        *course.sized, *length, "--amp", options.amp, "--no-evaluate", "-o", out, *going_on(out),
     )  # fmt: skip
     return str(out / "model.safetensors")
 
@@ -174,22 +176,13 @@ def _student(course: _Course, teacher: str, way: str, seed: int) -> Mapping[str,
     changes = [word for change in options.set for word in ("--set", change)]
     length = ("--set", f"schedule.epochs={course.epochs(way)}", "--seed", seed)
     data = course.few if way == FEW else course.data
-    _train(
+    train(
         "distill", teacher, options.student, "--data", data, "--recipe", options.recipe,
         *course.sized, *changes, *length, "--amp", options.amp, *WAYS[way], "-o", out,
-        *_going_on(out),
+        *going_on(out),
     )  # fmt: skip
     result: Mapping[str, Any] = json.loads((out / "result.json").read_text(encoding="utf-8"))
     return result
-
-
-def _going_on(out: Path) -> tuple[str, ...]:
-    return ("--resume",) if (out / "run.json").is_file() else ()
-
-
-def _train(*words: object) -> None:
-    command = [str(Path(sys.executable).with_name("personvit-train")), *map(str, words)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
 
 
 def _report(

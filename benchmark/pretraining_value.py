@@ -7,8 +7,6 @@ twice: as it is, by its nearest neighbours, and after fine-tuning with the label
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +16,25 @@ import click
 from ..core.command import option
 from ..core.data.synth import SynthOptions, synth
 from ..core.errors import ConfigError
-from ..core.files import refuse_unwritable
+from ..core.files import refuse_unwritable, write_atomically
 from .accuracy import EvaluateOptions, evaluate
 from .few_labels import labelled_people, link_few
 from .report import Report, Setting, Table, reproducing
 from .seeds import interval_note, spread_text
+from .trainings import claim, going_on, train
 
 COMMAND = "personvit-benchmark pretraining"
+DECISIVE = ("identities", "domain", "recipe", "set", "labelled_share", "amp")
+"""The options that a folder of trainings is made with."""
 STARTS = ("random", "dino", "personvit")
-JUDGED = ("neighbours", "fine-tuned")
+LENGTHS = (5, 20)
+"""Epochs of fine-tuning with few labels: cut short, and until little more is learnt."""
+JUDGED = ("neighbours", *(f"{epochs} epochs" for epochs in LENGTHS))
 ARCHITECTURE, HEIGHT, WIDTH = "vit_pico_16", 128, 64
 IMAGES_PER_CAMERA = 2
 DATA_SEED = 0
 FEW_LABELS_RECIPE = "demo"
+COLUMNS = ("nearest neighbours", *(f"fine-tuned for {epochs} epochs" for epochs in LENGTHS))
 Scores = dict[tuple[str, str], list[float]]
 
 
@@ -54,7 +58,6 @@ class PretrainingOptions:
     recipe: str = option("demo", "the pre-training recipe")
     set: tuple[str, ...] = option((), "change one number of it: section.key=value")
     labelled_share: float = option(0.1, "share of the training people with labels", low=0, high=1)
-    epochs: int = option(20, "of fine-tuning with them", low=1)
     amp: str = option("off", "arithmetic of both trainings: off or bf16")
 
 
@@ -90,14 +93,15 @@ def pretraining_value(options: PretrainingOptions) -> Report:
         refuse_unwritable(options.out / "pretraining.json")
     setting = Setting()
     course = _Course(options, options.work)
+    claim(course.work, {name: getattr(options, name) for name in DECISIVE})
     _draw(course)
     scores: Scores = {(start, how): [] for start in STARTS for how in JUDGED}
     turns = [(seed, start) for seed in range(1, options.seeds + 1) for start in STARTS]
     for seed, start in turns:
         click.echo(f"seed {seed}: {start}", err=True)
         weights = _start(course, start, seed)
-        tuned = _fine_tuned(course, weights, f"{start}-{seed}", seed)
-        for how, path in zip(JUDGED, (weights, tuned), strict=True):
+        tuned = [_fine_tuned(course, weights, f"{start}-{seed}", epochs) for epochs in LENGTHS]
+        for how, path in zip(JUDGED, (weights, *tuned), strict=True):
             scores[start, how].append(_mean_ap(course, path))
     report = _report(options, setting, course, scores)
     if options.out is not None:
@@ -128,36 +132,26 @@ def _start(course: _Course, start: str, seed: int) -> Path:
         weights = course.work / f"random-{seed}.safetensors"
         if not weights.exists():
             size = f"{HEIGHT}x{WIDTH}"
-            _train("new", ARCHITECTURE, "--size", size, "--seed", seed, "-o", weights)
+            train("new", ARCHITECTURE, "--size", size, "--seed", seed, "-o", weights)
         return weights
     options = course.options
     out = course.work / f"{start}-{seed}"
     changes = [word for change in options.set for word in ("--set", change)]
     words = ("--method", start, "--recipe", options.recipe, "--seed", seed, "--amp", options.amp)
     pool = course.data / "bounding_box_train"
-    _train("pretrain", pool, *words, *changes, "-o", out, *_going_on(out))
+    train("pretrain", pool, *words, *changes, "-o", out, *going_on(out))
     return out / "model.safetensors"
 
 
-def _fine_tuned(course: _Course, weights: Path, name: str, seed: int) -> Path:
-    options = course.options
-    out = course.work / f"{name}-fine-tuned"
-    length = f"schedule.epochs={options.epochs}"
-    words = ("--recipe", FEW_LABELS_RECIPE, "--set", length, "--seed", seed, "--amp", options.amp)
-    _train(
-        "finetune", weights, "--data", course.few, *words, "--no-evaluate", "-o", out,
-        *_going_on(out),
+def _fine_tuned(course: _Course, weights: Path, name: str, epochs: int) -> Path:
+    out = course.work / f"{name}-fine-tuned-{epochs}"
+    seed, length = name.rpartition("-")[2], f"schedule.epochs={epochs}"
+    words = ("--recipe", FEW_LABELS_RECIPE, "--set", length, "--seed", seed)
+    train(
+        "finetune", weights, "--data", course.few, *words, "--amp", course.options.amp,
+        "--no-evaluate", "-o", out, *going_on(out),
     )  # fmt: skip
     return out / "model.safetensors"
-
-
-def _going_on(out: Path) -> tuple[str, ...]:
-    return ("--resume",) if (out / "run.json").is_file() else ()
-
-
-def _train(*words: object) -> None:
-    command = [str(Path(sys.executable).with_name("personvit-train")), *map(str, words)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
 
 
 def _mean_ap(course: _Course, weights: Path) -> float:
@@ -165,8 +159,8 @@ def _mean_ap(course: _Course, weights: Path) -> float:
     kept = weights.with_suffix(".scores.json")
     if not kept.exists():
         report = evaluate(EvaluateOptions(weights=str(weights), data=course.data, batch=64))
-        kept.write_text(json.dumps(report.facts["scores"]))
-    return float(json.loads(kept.read_text())["mean_ap"])
+        write_atomically(kept, json.dumps(report.facts["scores"]))
+    return float(json.loads(kept.read_text(encoding="utf-8"))["mean_ap"])
 
 
 def _report(
@@ -188,6 +182,7 @@ def _report(
         notes=(
             f"mAP on people who were in no training; {course.labelled_people} of "
             f"{course.training_people} training people have labels when fine-tuning",
+            f"fine-tuning with the recipe {FEW_LABELS_RECIPE}, the same for every start",
             interval_note(options.seeds) + "; differences are paired",
             "synthetic pedestrians are not people",
         ),
@@ -196,7 +191,7 @@ def _report(
 
 def _levels(percent: Scores) -> Table:
     rows = tuple((start, *(spread_text(percent[start, how]) for how in JUDGED)) for start in STARTS)
-    return Table("mAP in percent", ("start", "nearest neighbours", "fine-tuned"), rows)
+    return Table("mAP in percent", ("start", *COLUMNS), rows)
 
 
 def _gains(percent: Scores) -> Table:
@@ -205,7 +200,7 @@ def _gains(percent: Scores) -> Table:
         (f"{one} over {other}", *(_gain(percent[one, how], percent[other, how]) for how in JUDGED))
         for one, other in pairs
     )
-    return Table("points of mAP gained", ("", "nearest neighbours", "fine-tuned"), rows)
+    return Table("points of mAP gained", ("", *COLUMNS), rows)
 
 
 def _gain(ours: Sequence[float], theirs: Sequence[float]) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from personvit.benchmark import distill_table
+from personvit.benchmark import trainings
 from personvit.benchmark.distill_table import WAYS, DistillationOptions, distillation
 from personvit.core.errors import ConfigError
 from personvit.train.distill.recipe import Teaching
@@ -29,10 +30,11 @@ def trained(monkeypatch, tmp_path):
     def run(command, **_):
         words = [str(word) for word in command]
         asked.append(words)
+        done = subprocess.CompletedProcess(command, 0)
         out = Path(words[words.index("-o") + 1])
         out.mkdir(parents=True)
         if words[1] != "distill":
-            return
+            return done
         way, _, seed = out.name.rpartition("-")
         student = {"mean_ap": SCORES[way][int(seed) - 1], "queries": 12}
         across = {"mean_ap": 0.59} if way == "in-space" else None
@@ -41,8 +43,9 @@ def trained(monkeypatch, tmp_path):
             "scores": {"teacher": {"mean_ap": 0.6}, "student": student, "across": across},
         }  # fmt: skip
         (out / "result.json").write_text(json.dumps(result))
+        return done
 
-    monkeypatch.setattr(distill_table.subprocess, "run", run)
+    monkeypatch.setattr(trainings.subprocess, "run", run)
     (tmp_path / "data").mkdir()
     return asked
 

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from personvit.benchmark import pretraining_value as module
+from personvit.benchmark import trainings
 from personvit.benchmark.few_labels import labelled_people, link_few
 from personvit.benchmark.pretraining_value import PretrainingOptions, pretraining_value
-from personvit.core.errors import ConfigError
+from personvit.core.errors import ConfigError, UserError
 
 SCORES = {
     "random": (0.05, 0.06),
     "dino": (0.21, 0.25),
     "personvit": (0.28, 0.27),
-    "random-fine-tuned": (0.30, 0.34),
-    "dino-fine-tuned": (0.40, 0.42),
-    "personvit-fine-tuned": (0.45, 0.41),
+    "random-fine-tuned-5": (0.30, 0.34),
+    "dino-fine-tuned-5": (0.40, 0.42),
+    "personvit-fine-tuned-5": (0.45, 0.41),
+    "random-fine-tuned-20": (0.70, 0.72),
+    "dino-fine-tuned-20": (0.66, 0.69),
+    "personvit-fine-tuned-20": (0.68, 0.69),
 }
 
 
@@ -29,14 +34,14 @@ def trained(monkeypatch, tmp_path):
 
     def run(command, **_):
         asked.append([str(word) for word in command])
+        return subprocess.CompletedProcess(command, 0)
 
     def mean_ap(course, weights):
         name = weights.stem if weights.parent == course.work else weights.parent.name
-        start, _, seed = name.removesuffix("-fine-tuned").rpartition("-")
-        tuned = "-fine-tuned" if name.endswith("-fine-tuned") else ""
-        return SCORES[start + tuned][int(seed) - 1]
+        start, seed, *tuned = name.split("-", 2)
+        return SCORES["-".join([start, *tuned])][int(seed) - 1]
 
-    monkeypatch.setattr(module.subprocess, "run", run)
+    monkeypatch.setattr(trainings.subprocess, "run", run)
     monkeypatch.setattr(module, "_mean_ap", mean_ap)
     market(tmp_path / "data", people=40)
     return asked
@@ -57,6 +62,7 @@ def test_the_table_compares_starts_before_and_after_fine_tuning(trained, tmp_pat
     assert gains["personvit over random"][0].startswith("22.0 ± ")
     assert gains["personvit over dino"][0].startswith("4.5 ± ")
     assert gains["personvit over dino"][1].startswith("2.0 ± ")
+    assert gains["personvit over random"][2].startswith("-2.5 ± ")
     written = json.loads((tmp_path / "out" / "pretraining.json").read_text())
     assert written["mean_ap"]["dino, neighbours"] == [0.21, 0.25]
 
@@ -69,17 +75,34 @@ def test_one_seed_has_no_interval(trained, tmp_path) -> None:
 
 
 def test_every_start_is_fine_tuned_alike_on_the_same_few_people(trained, tmp_path) -> None:
-    pretraining_value(PretrainingOptions(work=tmp_path, seeds=1, identities=440, epochs=7))
+    pretraining_value(PretrainingOptions(work=tmp_path, seeds=1, identities=440))
     tuned = [words for words in trained if words[1] == "finetune"]
-    assert len(tuned) == 3
-    for words in tuned:
-        assert words[words.index("--data") + 1] == str(tmp_path / "few")
-        assert "schedule.epochs=7" in words
-        assert words[3:-2] == tuned[0][3:-2], "only weights and folder differ"
+    assert len(tuned) == 6
+    for short, long in zip(tuned[::2], tuned[1::2], strict=True):
+        assert short[3:-1] == tuned[0][3:-1], "only weights and folder differ"
+        assert "schedule.epochs=5" in short
+        assert "schedule.epochs=20" in long
+        assert short[short.index("--data") + 1] == str(tmp_path / "few")
     pretrained = [words for words in trained if words[1] == "pretrain"]
     assert [words[words.index("--method") + 1] for words in pretrained] == ["dino", "personvit"]
     assert len(list((tmp_path / "few" / "bounding_box_train").iterdir())) == 40
     assert len(list((tmp_path / "few" / "query").iterdir())) == 40
+
+
+def test_a_folder_of_other_settings_is_refused(trained, tmp_path) -> None:
+    pretraining_value(PretrainingOptions(work=tmp_path, seeds=1))
+    pretraining_value(PretrainingOptions(work=tmp_path, seeds=2))
+    with pytest.raises(ConfigError, match=r"identities=1100 \(now 440\)"):
+        pretraining_value(PretrainingOptions(work=tmp_path, seeds=1, identities=440))
+
+
+def test_a_training_that_fails_ends_the_table_with_its_exit_code(monkeypatch, tmp_path) -> None:
+    failed = subprocess.CompletedProcess([], 3)
+    monkeypatch.setattr(trainings.subprocess, "run", lambda *_, **__: failed)
+    market(tmp_path / "data", people=40)
+    with pytest.raises(UserError, match="personvit-train new ended with exit code 3") as raised:
+        pretraining_value(PretrainingOptions(work=tmp_path, seeds=1))
+    assert raised.value.exit_code == 3
 
 
 def test_few_labels_are_of_the_first_people_and_share_the_pictures(tmp_path) -> None:

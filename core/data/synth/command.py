@@ -38,7 +38,9 @@ class SynthOptions:
         4, "pictures per identity and camera, queries included", low=2, high=1000
     )
     queries_per_camera: int = option(1, "of them, queries (test identities only)", low=1)
-    domain: str = option("campus", "campus, night, indoor, winter or lobby: light, colours, clothes")
+    domain: str = option(
+        "campus", "campus, night, indoor, winter or lobby: light, colours, clothes"
+    )
     height: int = option(256, "of a picture, in pixels", low=64, high=512)
     width: int = option(128, "of a picture, in pixels", low=32, high=256)
     train_fraction: float = option(0.5, "share of identities for training", low=0, high=1)

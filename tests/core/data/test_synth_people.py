@@ -157,7 +157,9 @@ def test_cameras_of_a_lobby_differ_far_less_in_colour() -> None:
     for name in ("campus", "lobby"):
         world = World(0, name, 128, 64)
         shots = ([Shot("", i, i, c, 0) for i in range(6)] for c in range(1, 7))
-        means = [np.mean([pixels(world, s).mean((0, 1)) for s in camera], axis=0) for camera in shots]
+        means = [
+            np.mean([pixels(world, s).mean((0, 1)) for s in camera], axis=0) for camera in shots
+        ]
         spread[name] = np.std(means, axis=0).mean()
     assert spread["lobby"] < 0.6 * spread["campus"]
 
