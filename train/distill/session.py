@@ -218,7 +218,7 @@ class DistillSession(Sitting):
     def _claim(self, plan: Plan) -> None:
         options = self.options
         facts: dict[str, Any] = {
-            "start": f"{plan.start.sentence}; taught by {plan.teacher.space.derived_id()}",
+            "start": f"{plan.start.sentence}; taught by {plan.teacher.name}",
             "recipe": plan.recipe.to_dict(),
             "seed": options.seed,
             "amp": f"{options.amp}{', int8' * options.int8}, teacher {options.teacher_amp}",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...core.errors import ConfigError
 from ...core.manifest import Space
-from ...core.models.lineage import whole_space
+from ...core.models.lineage import lineage, whole_space
 from ...core.models.weights import load_weights
 from ..result import IDENTITIES
 
@@ -45,6 +47,17 @@ class Teacher:
             f"{self.ref}: {config.width} wide, {config.depth} blocks, {config.tokens} tokens, "
             f"embedding of {config.embedding} {config.neck_feature} the neck"
         )
+
+    @property
+    def name(self) -> str:
+        """Its space, and a digest of all it says: tensors, form, and how it sees a picture."""
+        digest = hashlib.sha256(lineage(self.model).encode())
+        for name, value in sorted(self.model.state_dict().items()):
+            if name.startswith("classifier."):
+                digest.update(value.detach().cpu().float().contiguous().numpy().tobytes())
+        digest.update(json.dumps(self.config.to_dict(), sort_keys=True).encode())
+        digest.update(self.preprocess.digest().encode())
+        return f"{self.space.derived_id()} ({digest.hexdigest()[:16]})"
 
     @property
     def identities(self) -> str | None:

@@ -1,13 +1,14 @@
 """Distillation as a user meets it: what it writes, learns, leaves out and refuses."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
 from personvit.core.errors import ConfigError
 from personvit.core.models.lineage import space_of, whole_space
-from personvit.core.models.native import load_native
+from personvit.core.models.native import load_native, save_native
 from personvit.train.distill.distill import distill
 from personvit.train.distill.recipe_files import load_recipe, recipe_names
 
@@ -153,6 +154,18 @@ def test_a_finished_run_is_not_repeated_and_another_teacher_is_refused(options, 
     assert "finished already" in capsys.readouterr().err
     with pytest.raises(ConfigError, match="taught by space-"):
         distill(options("classifier", in_teacher_space=True, resume=True))
+
+
+def test_a_teacher_that_sees_pictures_otherwise_is_another_one(options, weights, tmp_path):
+    """Its space is the same: the tensors are."""
+    run = options()
+    distill(run)
+    native = load_native(weights["teacher"])
+    darker = replace(native.preprocess, mean=(0.1, 0.1, 0.1))
+    path = tmp_path / "darker.safetensors"
+    save_native(path, native.model, darker, native.provenance)
+    with pytest.raises(ConfigError, match="taught by space-"):
+        distill(replace(run, teacher=str(path), resume=True))
 
 
 @pytest.mark.parametrize(
