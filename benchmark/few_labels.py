@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 SPLITS = ("bounding_box_train", "query", "bounding_box_test")
-FEWEST = 4
+FEWEST = 16
+"""As many as a batch of the recipes has."""
 
 
 def link_few(data: Path, few: Path, people: int) -> None:

@@ -107,7 +107,7 @@ def open_crops(
     if bad and not reading.skip_bad:
         raise DataError(
             f"{len(bad)} of the {len(samples)} crops of the probe cannot be read, the first is "
-            f"{bad[min(bad)]}. Mend or remove them, or leave them out with --skip-bad"
+            f"{bad[min(bad)]}. Mend or remove them; `personvit-data check` names them all"
         )
     return ProbeCrops(root, samples, bad, preprocess, reading, world, pixels if keep else None)
 

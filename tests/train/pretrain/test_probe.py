@@ -82,7 +82,7 @@ def test_too_little_memory_changes_no_score(people):
 
 
 def test_an_unreadable_crop_is_an_error_or_left_out(broken, people):
-    with pytest.raises(DataError, match=r"2 of the 16 crops .*--skip-bad"):
+    with pytest.raises(DataError, match=r"2 of the 16 crops .*personvit-data check"):
         probe(broken)
     skipping = probe(broken, skip_bad=True)
     assert len(skipping.bad) == 2
