@@ -94,6 +94,7 @@ class DistillSession(Sitting):
         self._say(f"teacher {teacher.sentence}")
         start = student_origin(options.student, Ask(teacher, recipe, options.initial))
         self._say(f"student {start.sentence}")
+        self._student(start, recipe, teacher, 0)  # what cannot be is said before crops are read
         dataset = open_dataset(self.data, options.kind)
         crops = load_crops(
             dataset, training_preprocess(start, recipe), self._reading(), labelled(dataset)
@@ -103,16 +104,22 @@ class DistillSession(Sitting):
         recipe, classes, notices = settled(recipe, teacher, people, crops.people)
         for notice in notices:
             self._say(notice)
-        projection = teacher.config.embedding if recipe.teach.teacher_space else 0
-        config = training_config(start, recipe, classes, projection)
-        if options.token_schedule:
-            config = replace(config, token_schedule=parse_schedule(options.token_schedule))
+        config = self._student(start, recipe, teacher, classes)
         recipe, notices = with_schedules(recipe, config, teacher.config, options.set)
         for notice in notices:
             self._say(notice)
-        if options.int8:
-            check_int8(config, random=start.loaded is None)
         return Plan(recipe, teacher, start, dataset, crops, config)
+
+    def _student(
+        self, start: Origin, recipe: DistillRecipe, teacher: Teacher, classes: int
+    ) -> ModelConfig:
+        projection = teacher.config.embedding if recipe.teach.teacher_space else 0
+        config = training_config(start, recipe, classes, projection)
+        if self.options.token_schedule:
+            config = replace(config, token_schedule=parse_schedule(self.options.token_schedule))
+        if self.options.int8:
+            check_int8(config, random=start.loaded is None)
+        return config
 
     def _recipe(self) -> DistillRecipe:
         options = self.options

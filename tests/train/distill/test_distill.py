@@ -209,6 +209,15 @@ def test_a_classifier_of_other_people_teaches_no_logits(options, lively, write, 
 NARROW = {"token_schedule": "1:2"}
 
 
+def test_an_impossible_student_is_refused_before_crops_are_read(options, tmp_path):
+    nowhere = {"data": tmp_path / "nowhere"}
+    for changes in ({"token_schedule": "one"}, {"token_schedule": "1:900"}):
+        with pytest.raises(ConfigError, match="schedule|patches"):
+            distill(options(**nowhere, **changes))
+
+
+
+
 def test_a_schedule_leaves_out_the_lessons_of_the_whole_grid(options, tmp_path, capsys):
     asked = options(evaluate=False, **NARROW)
     result = distill(asked)
