@@ -216,8 +216,6 @@ def test_an_impossible_student_is_refused_before_crops_are_read(options, tmp_pat
             distill(options(**nowhere, **changes))
 
 
-
-
 def test_a_schedule_leaves_out_the_lessons_of_the_whole_grid(options, tmp_path, capsys):
     asked = options(evaluate=False, **NARROW)
     result = distill(asked)
