@@ -212,7 +212,7 @@ NARROW = {"token_schedule": "1:2"}
 def test_an_impossible_student_is_refused_before_crops_are_read(options, tmp_path):
     nowhere = {"data": tmp_path / "nowhere"}
     for changes in ({"token_schedule": "one"}, {"token_schedule": "1:900"}):
-        with pytest.raises(ConfigError, match="schedule|patches"):
+        with pytest.raises(ConfigError, match=r"schedule|patches"):
             distill(options(**nowhere, **changes))
 
 
