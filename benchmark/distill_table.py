@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ..core.command import option
-from ..core.data.synth import SynthOptions, synth
+from ..core.data.synth import SynthOptions
 from ..core.errors import ConfigError
 from ..core.files import refuse_unwritable
+from ..core.models.grid import parse_size
 from .few_labels import labelled_people, link_few
 from .report import Report, Setting, Table, reproducing
 from .seeds import interval_note, spread_text
-from .trainings import claim, going_on, train
+from .trainings import drawn, going_on, train
 
 COMMAND = "personvit-benchmark distillation"
 DATA_SEED, TEACHER_SEED = 0, 0
@@ -107,7 +108,7 @@ class _Course:
 
     @property
     def sized(self) -> tuple[str, ...]:
-        height, _, width = self.options.size.partition("x")
+        height, width = parse_size(self.options.size)
         changes = (f"input.height={height}", f"input.width={width}")
         return tuple(word for change in changes for word in ("--set", change))
 
@@ -120,9 +121,6 @@ def distillation(options: DistillationOptions) -> Report:
         refuse_unwritable(options.out / "distillation.json")
     setting = Setting()
     course = _Course(options, options.work)
-    free = ("work", "out", "seeds")
-    names = [field.name for field in fields(options) if field.name not in free]
-    claim(course.work, {name: getattr(options, name) for name in names})
     _draw(course)
     teacher = _teacher(course)
     results: dict[str, list[Mapping[str, Any]]] = {way: [] for way in WAYS}
@@ -137,26 +135,20 @@ def distillation(options: DistillationOptions) -> Report:
 
 
 def _draw(course: _Course) -> None:
-    if not course.data.exists():
-        _synthesise(course)
-    link_few(course.data, course.few, course.labelled_people)
-
-
-def _synthesise(course: _Course) -> None:
-    course.work.mkdir(parents=True, exist_ok=True)
-    height, _, width = course.options.size.partition("x")
-    synth(
+    height, width = parse_size(course.options.size)
+    drawn(
         SynthOptions(
             out=course.data,
             identities=course.options.identities,
             train_identities=course.training_people,
             cameras=course.options.cameras,
             domain=course.options.domain,
-            height=max(64, int(height)),
-            width=max(32, int(width)),
+            height=max(64, height),
+            width=max(32, width),
             seed=DATA_SEED,
         )
     )
+    link_few(course.data, course.few, course.labelled_people)
 
 
 def _teacher(course: _Course) -> str:

@@ -14,18 +14,16 @@ from pathlib import Path
 import click
 
 from ..core.command import option
-from ..core.data.synth import SynthOptions, synth
+from ..core.data.synth import SynthOptions
 from ..core.errors import ConfigError
 from ..core.files import refuse_unwritable, write_atomically
 from .accuracy import EvaluateOptions, evaluate
 from .few_labels import labelled_people, link_few
 from .report import Report, Setting, Table, reproducing
 from .seeds import interval_note, spread_text
-from .trainings import claim, going_on, train
+from .trainings import drawn, going_on, train
 
 COMMAND = "personvit-benchmark pretraining"
-DECISIVE = ("identities", "domain", "recipe", "set", "labelled_share", "amp")
-"""The options that a folder of trainings is made with."""
 STARTS = ("random", "dino", "personvit")
 LENGTHS = (5, 20)
 """Epochs of fine-tuning with few labels: cut short, and until little more is learnt."""
@@ -93,7 +91,6 @@ def pretraining_value(options: PretrainingOptions) -> Report:
         refuse_unwritable(options.out / "pretraining.json")
     setting = Setting()
     course = _Course(options, options.work)
-    claim(course.work, {name: getattr(options, name) for name in DECISIVE})
     _draw(course)
     scores: Scores = {(start, how): [] for start in STARTS for how in JUDGED}
     turns = [(seed, start) for seed in range(1, options.seeds + 1) for start in STARTS]
@@ -110,20 +107,18 @@ def pretraining_value(options: PretrainingOptions) -> Report:
 
 
 def _draw(course: _Course) -> None:
-    if not course.data.exists():
-        course.work.mkdir(parents=True, exist_ok=True)
-        synth(
-            SynthOptions(
-                out=course.data,
-                identities=course.options.identities,
-                train_identities=course.training_people,
-                images_per_camera=IMAGES_PER_CAMERA,
-                domain=course.options.domain,
-                height=HEIGHT,
-                width=WIDTH,
-                seed=DATA_SEED,
-            )
+    drawn(
+        SynthOptions(
+            out=course.data,
+            identities=course.options.identities,
+            train_identities=course.training_people,
+            images_per_camera=IMAGES_PER_CAMERA,
+            domain=course.options.domain,
+            height=HEIGHT,
+            width=WIDTH,
+            seed=DATA_SEED,
         )
+    )
     link_few(course.data, course.few, course.labelled_people)
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from personvit.benchmark import trainings
+from personvit.benchmark import distill_table
 from personvit.benchmark.distill_table import WAYS, DistillationOptions, distillation
-from personvit.core.errors import ConfigError
+from personvit.core.errors import ConfigError, UserError
 from personvit.train.distill.recipe import Teaching
 
 SCORES = {
@@ -27,14 +25,13 @@ def trained(monkeypatch, tmp_path):
     """Stands in for the processes: writes the result that such a run would have written."""
     asked: list[list[str]] = []
 
-    def run(command, **_):
-        words = [str(word) for word in command]
+    def train(*given):
+        words = ["personvit-train", *map(str, given)]
         asked.append(words)
-        done = subprocess.CompletedProcess(command, 0)
         out = Path(words[words.index("-o") + 1])
         out.mkdir(parents=True)
         if words[1] != "distill":
-            return done
+            return
         way, _, seed = out.name.rpartition("-")
         student = {"mean_ap": SCORES[way][int(seed) - 1], "queries": 12}
         across = {"mean_ap": 0.59} if way == "in-space" else None
@@ -43,9 +40,9 @@ def trained(monkeypatch, tmp_path):
             "scores": {"teacher": {"mean_ap": 0.6}, "student": student, "across": across},
         }  # fmt: skip
         (out / "result.json").write_text(json.dumps(result))
-        return done
 
-    monkeypatch.setattr(trainings.subprocess, "run", run)
+    monkeypatch.setattr(distill_table, "train", train)
+    monkeypatch.setattr(distill_table, "drawn", lambda _: None)
     (tmp_path / "data").mkdir()
     return asked
 
@@ -69,7 +66,6 @@ def test_all_ways_get_the_same_student_steps_and_crops(trained, tmp_path) -> Non
     assert len(runs) == len(WAYS)
     for words in runs:
         few = "few" in words[words.index("--data") + 1]
-        assert Path(words[0]).parent == Path(sys.executable).parent
         assert words[2:4] == runs[0][2:4]
         assert ("schedule.epochs=30" if few else "schedule.epochs=3") in words
     off = {word for word in runs[0] if word.startswith("teach.")}
@@ -80,3 +76,8 @@ def test_all_ways_get_the_same_student_steps_and_crops(trained, tmp_path) -> Non
 def test_a_folder_for_the_runs_is_needed() -> None:
     with pytest.raises(ConfigError, match="--work FOLDER"):
         distillation(DistillationOptions())
+
+
+def test_a_size_is_height_x_width(tmp_path) -> None:
+    with pytest.raises(UserError, match="HEIGHTxWIDTH"):
+        distillation(DistillationOptions(work=tmp_path, size="128"))

@@ -94,7 +94,7 @@ def test_a_peak_that_is_said_is_taken_and_an_unknown_one_leaves_no_share(on_a_ca
     assert "say it with --peak" in unknown.as_markdown()
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
-def test_without_a_gpu_nothing_is_timed():
+def test_without_a_gpu_nothing_is_timed(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(EnvironmentMismatch, match="no CUDA device"):
         pretrain_speed(PretrainSpeedOptions(device="cuda"))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from personvit.benchmark import pretraining_value as module
-from personvit.benchmark import trainings
 from personvit.benchmark.few_labels import labelled_people, link_few
 from personvit.benchmark.pretraining_value import PretrainingOptions, pretraining_value
-from personvit.core.errors import ConfigError, UserError
+from personvit.core.errors import ConfigError
 
 SCORES = {
     "random": (0.05, 0.06),
@@ -32,16 +30,16 @@ def trained(monkeypatch, tmp_path):
     """Stands in for the processes and for the evaluation; keeps what was asked for."""
     asked: list[list[str]] = []
 
-    def run(command, **_):
-        asked.append([str(word) for word in command])
-        return subprocess.CompletedProcess(command, 0)
+    def train(*words):
+        asked.append(["personvit-train", *map(str, words)])
 
     def mean_ap(course, weights):
         name = weights.stem if weights.parent == course.work else weights.parent.name
         start, seed, *tuned = name.split("-", 2)
         return SCORES["-".join([start, *tuned])][int(seed) - 1]
 
-    monkeypatch.setattr(trainings.subprocess, "run", run)
+    monkeypatch.setattr(module, "train", train)
+    monkeypatch.setattr(module, "drawn", lambda _: None)
     monkeypatch.setattr(module, "_mean_ap", mean_ap)
     market(tmp_path / "data", people=40)
     return asked
@@ -87,22 +85,6 @@ def test_every_start_is_fine_tuned_alike_on_the_same_few_people(trained, tmp_pat
     assert [words[words.index("--method") + 1] for words in pretrained] == ["dino", "personvit"]
     assert len(list((tmp_path / "few" / "bounding_box_train").iterdir())) == 40
     assert len(list((tmp_path / "few" / "query").iterdir())) == 40
-
-
-def test_a_folder_of_other_settings_is_refused(trained, tmp_path) -> None:
-    pretraining_value(PretrainingOptions(work=tmp_path, seeds=1))
-    pretraining_value(PretrainingOptions(work=tmp_path, seeds=2))
-    with pytest.raises(ConfigError, match=r"identities=1100 \(now 440\)"):
-        pretraining_value(PretrainingOptions(work=tmp_path, seeds=1, identities=440))
-
-
-def test_a_training_that_fails_ends_the_table_with_its_exit_code(monkeypatch, tmp_path) -> None:
-    failed = subprocess.CompletedProcess([], 3)
-    monkeypatch.setattr(trainings.subprocess, "run", lambda *_, **__: failed)
-    market(tmp_path / "data", people=40)
-    with pytest.raises(UserError, match="personvit-train new ended with exit code 3") as raised:
-        pretraining_value(PretrainingOptions(work=tmp_path, seeds=1))
-    assert raised.value.exit_code == 3
 
 
 def test_few_labels_are_of_the_first_people_and_share_the_pictures(tmp_path) -> None:

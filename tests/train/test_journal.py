@@ -5,14 +5,13 @@ import json
 import os
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from personvit.train.journal import Journal
 
 
 def scalars(folder):
-    accumulator = pytest.importorskip(
-        "tensorboard.backend.event_processing.event_accumulator"
-    ).EventAccumulator(str(folder))
+    accumulator = EventAccumulator(str(folder))
     accumulator.Reload()
     return [
         (event.step, event.value, event.wall_time) for event in accumulator.Scalars("train/loss")
