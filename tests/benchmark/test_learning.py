@@ -24,7 +24,6 @@ def test_pre_training_finds_people_that_random_numbers_do_not(tmp_path) -> None:
     found = {name: 100 * ap for name, (ap,) in report.facts["mean_ap"].items()}
     assert found["personvit, neighbours"] > found["random, neighbours"] + 5, found
     assert found["dino, neighbours"] > found["random, neighbours"] + 3, found
-    assert found["personvit, 5 epochs"] > 10, found
 
 
 def test_a_teacher_makes_up_for_labels(tmp_path) -> None:
