@@ -19,7 +19,7 @@ from ..core.command import option
 from ..core.data.synth import SynthOptions
 from ..core.errors import ConfigError
 from ..core.files import refuse_unwritable
-from ..core.models.grid import parse_size
+from ..core.preprocess import parse_size
 from .few_labels import labelled_people, link_few
 from .report import Report, Setting, Table, reproducing
 from .seeds import interval_note, spread_text

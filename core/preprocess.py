@@ -29,8 +29,19 @@ Layout = Literal["nchw", "nhwc"]
 
 POINT_BICUBIC = -0.75
 MAX_SIDE = 8192
+_LARGEST_CROP_SIDE = 4096
 
 _RESAMPLING = {name: Image.Resampling[name.upper()] for name in get_args(Filter)}
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """`256x128` as height and width."""
+    words = text.lower().split("x")
+    if len(words) != 2 or not all(word.isdecimal() and int(word) > 0 for word in words):
+        raise ConfigError(f"{text!r} is not an image size; write HEIGHTxWIDTH, such as 256x128")
+    if max(int(word) for word in words) > _LARGEST_CROP_SIDE:
+        raise ConfigError(f"{text} is no size of a crop; give sides up to {_LARGEST_CROP_SIDE}")
+    return int(words[0]), int(words[1])
 
 
 @dataclass(frozen=True)

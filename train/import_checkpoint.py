@@ -62,9 +62,9 @@ class Imported:
 
 def import_checkpoint(options: ImportOptions) -> Imported:
     """Convert completely, or raise and leave no file."""
-    from ..core.models.grid import parse_size
     from ..core.models.native import save_native
     from ..core.models.weights import ReadOptions, load_weights
+    from ..core.preprocess import parse_size
 
     if options.out.suffix != ".safetensors":
         raise UserError(f"{options.out} should end in .safetensors, the format it is written in")

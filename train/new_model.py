@@ -53,11 +53,10 @@ def new_model(options: NewOptions) -> NewModel:
     """Build, initialise from the seed, and save."""
     import torch
 
-    from ..core.models.grid import parse_size
     from ..core.models.native import save_native
     from ..core.models.registry import config_of
     from ..core.models.vit import build
-    from ..core.preprocess import Preprocess
+    from ..core.preprocess import Preprocess, parse_size
     from .initial import draw
 
     height, width = parse_size(options.size)

@@ -13,7 +13,6 @@ Grid = tuple[int, int]
 # 256x128, 384x128, 224x224 and 384x384 pixels in patches of 16: what has been published.
 PUBLISHED: tuple[Grid, ...] = ((16, 8), (24, 8), (14, 14), (24, 24))
 _TALLEST = 3.0
-_LARGEST_SIDE = 4096
 
 
 def infer_grid(patches: int, where: str) -> Grid:
@@ -53,13 +52,3 @@ def resample(
     image = cells.reshape(1, *old, -1).permute(0, 3, 1, 2)
     stretched = interpolate(image, size=new, mode=mode, align_corners=False)
     return torch.cat([first, stretched.flatten(2).transpose(1, 2)], dim=1)
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """`256x128` as height and width."""
-    words = text.lower().split("x")
-    if len(words) != 2 or not all(word.isdecimal() and int(word) > 0 for word in words):
-        raise CheckpointError(f"{text!r} is not an image size; write HEIGHTxWIDTH, such as 256x128")
-    if max(int(word) for word in words) > _LARGEST_SIDE:
-        raise CheckpointError(f"{text} is no size of a crop; give sides up to {_LARGEST_SIDE}")
-    return int(words[0]), int(words[1])

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
+import subprocess
 import sys
-import threading
 import time
 from dataclasses import replace
 
@@ -16,6 +15,8 @@ from personvit.benchmark import trainings
 from personvit.benchmark.trainings import TrainingFailed, drawn, going_on, train
 from personvit.core.data.synth import SynthOptions
 from personvit.core.errors import ConfigError, DataError
+
+PYTHON = sys.executable
 
 
 @pytest.fixture
@@ -52,6 +53,7 @@ def test_a_training_gets_its_words(program, tmp_path) -> None:
 
 
 def test_an_interrupted_table_lets_the_training_save_where_it_is(program, tmp_path) -> None:
+    """The table is a process of its own here: the interrupt is meant for nobody else."""
     ready, saved = tmp_path / "ready", tmp_path / "saved"
     program(
         "import pathlib, signal, time",
@@ -63,15 +65,20 @@ def test_an_interrupted_table_lets_the_training_save_where_it_is(program, tmp_pa
         f"pathlib.Path({str(ready)!r}).touch()",
         "time.sleep(60)",
     )
-
-    def interrupt() -> None:
-        while not ready.exists():
-            time.sleep(0.05)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=interrupt).start()
-    with pytest.raises(KeyboardInterrupt):
-        train("pretrain")
+    lines = (
+        "import sys",
+        "from personvit.benchmark.trainings import train",
+        f"sys.executable = {trainings.sys.executable!r}",
+        "try: train('pretrain')",
+        "except KeyboardInterrupt: print('interrupted')",
+    )
+    table = subprocess.Popen([PYTHON, "-c", "\n".join(lines)], stdout=subprocess.PIPE, text=True)
+    while not ready.exists():
+        assert table.poll() is None
+        time.sleep(0.05)
+    table.send_signal(signal.SIGINT)
+    said, _ = table.communicate(timeout=60)
+    assert said == "interrupted\n"
     assert saved.exists()
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from personvit.core.errors import ConfigError, DataError
-from personvit.core.preprocess import Filter, Preprocess
+from personvit.core.preprocess import Filter, Preprocess, parse_size
 
 sides = st.integers(1, 40)
 FILTERS = get_args(Filter)
@@ -184,3 +184,15 @@ def test_a_description_must_be_complete() -> None:
 def test_other_arrays_are_refused(image: NDArray[Any]) -> None:
     with pytest.raises(DataError, match="pixels must be uint8"):
         Preprocess().resize(image)
+
+
+@pytest.mark.parametrize("text", ["256", "256x", "ax128", "256x128x3", "0x128", "-1x5"])
+def test_sizes_are_written_height_x_width(text: str) -> None:
+    with pytest.raises(ConfigError, match="256x128"):
+        parse_size(text)
+
+
+def test_a_size_is_height_then_width() -> None:
+    assert parse_size("256X128") == (256, 128)
+    with pytest.raises(ConfigError, match="no size of a crop"):
+        parse_size("256x12800")

@@ -11,8 +11,8 @@ import torch
 
 from ...core.errors import UserError
 from ...core.files import write_atomically
-from ...core.models.grid import parse_size
 from ...core.models.weights import Loaded, ReadOptions, load_weights
+from ...core.preprocess import parse_size
 from .drawing import Pixels, beside, heat, part_map
 from .images import Crops, gather
 from .looking import Looked, look
