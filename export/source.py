@@ -23,7 +23,7 @@ from ..core.models.ranges import Ranges
 from ..core.models.vit import ReidVit, merged
 from ..core.models.weights import load_weights
 from ..core.preprocess import Preprocess
-from .calibration import CalibrationSet, choose_crops
+from .calibration import FEWEST, CalibrationSet, choose_crops
 from .options import ExportOptions
 from .rehearsal import choose_people
 
@@ -57,7 +57,15 @@ class Source:
         return (self.dataset.root / "synth.json").is_file()
 
     def calibration(self) -> CalibrationSet:
-        return choose_crops(self.dataset, self.options.calibration_crops, self.options.seed)
+        """Where no range is measured on them, as many crops as there are will do."""
+        count = self.options.calibration_crops
+        if not self._measures_ranges:
+            count = max(FEWEST, min(count, len(self.dataset.train)))
+        return choose_crops(self.dataset, count, self.options.seed)
+
+    @property
+    def _measures_ranges(self) -> bool:
+        return self.options.int8 and (self.ranges is None or self.options.recipe is not None)
 
     def batches(self, samples: Sequence[Sample]) -> Iterable[Tensor]:
         """Normalised crops for the PyTorch model, a batch at a time."""
