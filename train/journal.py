@@ -1,4 +1,4 @@
-"""What a run tells while it goes on: a bar, lines of JSON, and TensorBoard where it is there."""
+"""What a run tells while it goes on: a bar or lines, JSON, and TensorBoard where it is there."""
 
 from __future__ import annotations
 
@@ -19,11 +19,29 @@ if TYPE_CHECKING:
 
 
 LOG, BOARD = "log.jsonl", "tensorboard"
+TELL_EVERY = 60.0
+"""Seconds between two lines where no terminal shows a bar."""
 
 
 def say(sentence: str) -> None:
     """A line for the person at the terminal; results go to stdout, this does not."""
     click.echo(sentence, err=True)
+
+
+class Lines:
+    """Where stderr is a file: how far it is, at first and then every minute."""
+
+    def __init__(self, total: int, start: int) -> None:
+        self._total, self._start = total, start
+        self._began = self._told = time.monotonic()
+
+    def tell(self, step: int, loss: float) -> None:
+        now = time.monotonic()
+        if now < self._told and step < self._total:
+            return
+        self._told = now + TELL_EVERY
+        left = (now - self._began) / max(step - self._start, 1) * (self._total - step)
+        say(f"step {step} of {self._total}: loss {loss:.4g}, about {_duration(left)} left")
 
 
 class Journal:
@@ -44,6 +62,7 @@ class Journal:
             length=total_steps, label="training", show_pos=True, file=sys.stderr
         )
         self._bar.update(start)
+        self._lines = None if sys.stderr.isatty() else Lines(total_steps, start)
 
     def __enter__(self) -> Journal:
         return self
@@ -72,6 +91,8 @@ class Journal:
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
         self._show(**line)
+        if self._lines is not None and "loss" in facts:
+            self._lines.tell(step, facts["loss"])
 
     def _show(self, step: float, time: float | None = None, **facts: float) -> None:
         if self._board is None:
@@ -79,6 +100,13 @@ class Journal:
         for name, value in facts.items():
             if isinstance(value, float):
                 self._board.add_scalar(f"train/{name}", value, int(step), walltime=time)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def last_step(folder: Path) -> int:

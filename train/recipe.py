@@ -13,11 +13,22 @@ Filter = Literal["bicubic", "bilinear"]
 NotNegative = Annotated[float, Field(ge=0)]
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """Part of a recipe: nothing unknown in it, and true is no number."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _true_is_no_number(cls, values: Any) -> Any:
+        for name, field in cls.model_fields.items():
+            given = values.get(name) if isinstance(values, dict) else None
+            if isinstance(given, bool) and field.annotation is not bool:
+                raise ValueError(f"{name} cannot be {str(given).lower()}")
+        return values
 
-class Input(_Section):
+
+class Input(Section):
     """What the network sees. Without a size, the weights' own is kept."""
 
     height: Annotated[int, Field(ge=16, le=1024)] | None = None
@@ -35,14 +46,14 @@ class Input(_Section):
         return self
 
 
-class BatchShape(_Section):
+class BatchShape(Section):
     """P identities with K crops each."""
 
     identities: Annotated[int, Field(ge=2)] = 16
     images: Annotated[int, Field(ge=2)] = 4
 
 
-class Augment(_Section):
+class Augment(Section):
     flip: Fraction = 0.5
     pad: Annotated[int, Field(ge=0, le=64)] = 10
     erase: Fraction = 0.5
@@ -56,14 +67,14 @@ class Augment(_Section):
         return self
 
 
-class ModelSettings(_Section):
+class ModelSettings(Section):
     """What training changes in the model; the rest comes with the weights."""
 
     drop_path: Annotated[float, Field(ge=0, lt=1)] = 0.1
     neck_feature: Literal["before", "after"] | None = None
 
 
-class Loss(_Section):
+class Loss(Section):
     identity_weight: NotNegative = 1.0
     triplet_weight: NotNegative = 1.0
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -80,7 +91,7 @@ class Loss(_Section):
         return self
 
 
-class OptimiserSettings(_Section):
+class OptimiserSettings(Section):
     name: Literal["sgd", "adamw"] = "sgd"
     lr: Positive = 4e-4
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
@@ -91,7 +102,7 @@ class OptimiserSettings(_Section):
     clip_norm: Positive | None = None
 
 
-class Schedule(_Section):
+class Schedule(Section):
     epochs: Annotated[int, Field(ge=1)] = 120
     warmup_epochs: NotNegative = 20.0
     warmup_start: Fraction = 0.01
@@ -107,7 +118,7 @@ class Schedule(_Section):
         return self
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """The published PersonViT recipe, as far as a file does not say otherwise."""
 
     title: str = ""

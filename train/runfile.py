@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -40,6 +43,32 @@ def circumstances() -> Facts:
         "machine": this_machine().cpu,
         "torch": torch.__version__,
     }
+
+
+@contextmanager
+def alone(folder: Path, new: bool, leads: bool) -> Iterator[None]:
+    """No other process trains in this folder meanwhile; the lock ends with this one."""
+    if not leads or not (new or folder.is_dir()):
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _lock(handle, folder)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as problem:
+        if problem.errno == errno.EWOULDBLOCK:
+            raise ConfigError(
+                f"another process is training in {folder}; wait for its end, or give another -o"
+            ) from None
+        # Some shared file systems lock no folder; then care is all there is.
 
 
 def claim(

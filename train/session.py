@@ -53,17 +53,18 @@ class Session(Sitting):
             crops.labels, recipe.batch.identities, recipe.batch.images, options.seed
         )
         config = training_config(start, recipe, crops.classes)
-        self._claim(start, recipe, config, crops)
-        if options.resume and (done := read_result(self.out)) is not None:
-            self._say(f"{self.out} is finished already; nothing was done")
-            return done if self.world.leads else None
-        with self._given_back():
-            model = starting_model(start, config, options.seed).to(self.world.device)
-            with watching() as stop:
-                run = self._prepared(model, recipe, crops, sampler, stop)
-                self._restore(run)
-                self._train(run)
-            return self._finish(run, model, start, recipe, dataset, crops)
+        with self._alone():
+            self._claim(start, recipe, config, crops)
+            if options.resume and (done := read_result(self.out)) is not None:
+                self._say(f"{self.out} is finished already; nothing was done")
+                return done if self.world.leads else None
+            with self._given_back():
+                model = starting_model(start, config, options.seed).to(self.world.device)
+                with watching() as stop:
+                    run = self._prepared(model, recipe, crops, sampler, stop)
+                    self._restore(run)
+                    self._train(run)
+                return self._finish(run, model, start, recipe, dataset, crops)
 
     def _prepared(
         self,

@@ -36,6 +36,9 @@ class Sitting:
     out: Path
     world: World
 
+    def _alone(self) -> AbstractContextManager[None]:
+        return runfile.alone(self.out, not self.options.resume, self.world.leads)
+
     def _given_back(self) -> AbstractContextManager[None]:
         new = not self.options.resume
         return runfile.given_back(self.out, mine=new and self.world.leads)

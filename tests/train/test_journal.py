@@ -7,6 +7,7 @@ import os
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from personvit.train import journal as journals
 from personvit.train.journal import Journal
 
 
@@ -53,3 +54,17 @@ def test_a_log_with_torn_bytes_is_gone_on_with_and_a_full_disk_leaves_it(
     with Journal(tmp_path, 4, 1, quiet=False) as journal:
         journal.write(2, loss=2.0)
     assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == [1, 2]
+
+
+def test_where_stderr_is_a_file_a_line_tells_how_far_it_is(tmp_path, capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(journals.time, "monotonic", lambda: now[0])
+    with Journal(tmp_path, 400, 100, quiet=False) as journal:
+        for step in range(120, 401, 20):
+            now[0] += 25.0
+            journal.write(step, loss=float(step))
+            journal.write(step, map=0.5)  # a probe's numbers are no progress
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("step")]
+    assert told[0] == "step 120 of 400: loss 120, about 6 min left"
+    assert [line.split()[1] for line in told] == ["120", "180", "240", "300", "360", "400"]
+    assert told[-1].endswith("about 0 s left")

@@ -58,6 +58,7 @@ def test_a_recipe_based_on_itself_is_refused(tmp_path):
         ("nowhere.toml", [], "there is no recipe file nowhere.toml"),
         ("personvit", ["optimizer.lr=1"], r"unknown key optimizer.*did you mean optimiser"),
         ("personvit", ["optimiser.learning_rate=1"], "unknown key optimiser.learning_rate"),
+        ("personvit", ["optimiser.lr=true"], "optimiser: lr cannot be true"),
         ("personvit", ["lr=1"], r"unknown key lr \(did you mean optimiser.lr\?\)"),
         ("personvit", ["optimiser.lr=-1"], "optimiser.lr: input should be greater than 0, not -1"),
         ("personvit", ["optimiser.lr=nan"], "optimiser.lr: .*finite"),

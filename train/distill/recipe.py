@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import model_validator
 
-from ..recipe import Loss, Recipe
+from ..recipe import Loss, NotNegative, Positive, Recipe, Section
 
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
 Measure = Literal["cosine", "mse"]
 
 
@@ -28,10 +26,8 @@ class LabelLoss(Loss):
         return bool(self.identity_weight or self.triplet_weight or self.contrastive_weight)
 
 
-class Teaching(BaseModel):
+class Teaching(Section):
     """The weight of each lesson, 0 to leave it out; the formulas are in docs/distill.md."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     relation_kl_weight: NotNegative = 0.0
     relation_temperature: Positive = 0.2

@@ -70,17 +70,19 @@ class DistillSession(Sitting):
     def run(self) -> DistillResult | None:
         options = self.options
         plan = self._plan()
-        self._claim(plan)
-        if options.resume and (done := read_result(self.out)) is not None:
-            self._say(f"{self.out} is finished already; nothing was done")
-            return done if self.world.leads else None
-        with self._given_back():
-            student = starting_model(plan.start, plan.config, options.seed).to(self.world.device)
-            with watching() as stop:
-                run = self._prepared(plan, student, stop)
-                self._restore(run)
-                self._train(run)
-            return self._finish(plan, student, run)
+        with self._alone():
+            self._claim(plan)
+            if options.resume and (done := read_result(self.out)) is not None:
+                self._say(f"{self.out} is finished already; nothing was done")
+                return done if self.world.leads else None
+            with self._given_back():
+                student = starting_model(plan.start, plan.config, options.seed)
+                student = student.to(self.world.device)
+                with watching() as stop:
+                    run = self._prepared(plan, student, stop)
+                    self._restore(run)
+                    self._train(run)
+                return self._finish(plan, student, run)
 
     def _plan(self) -> Plan:
         options = self.options

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from ...core.errors import ConfigError
 from ...core.models.config import ModelConfig
 from ...core.models.registry import config_of, names
+from ..recipe import Fraction, Momentum, NotNegative, Positive, Section
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Momentum = Annotated[float, Field(ge=0, lt=1)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
 MANY = 1 << 24
 """More than anything that is counted here can be."""
 Count = Annotated[int, Field(ge=1, le=MANY)]
@@ -35,11 +32,7 @@ def trainable() -> tuple[str, ...]:
     )
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Input(_Section):
+class Input(Section):
     """The global crops, and how pixels become numbers."""
 
     height: Pixels = 256
@@ -48,7 +41,7 @@ class Input(_Section):
     std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
 
 
-class Views(_Section):
+class Views(Section):
     """Two global crops and some local ones of every image."""
 
     local_count: Annotated[int, Field(ge=0, le=32)] = 8
@@ -88,7 +81,7 @@ class Views(_Section):
         return self
 
 
-class Masks(_Section):
+class Masks(Section):
     """Which patches of a global crop the student does not see."""
 
     ratio: tuple[Fraction, ...] = (0.0, 0.3)
@@ -120,7 +113,7 @@ class Masks(_Section):
         return self
 
 
-class Head(_Section):
+class Head(Section):
     """The projection that the class token and the patches share."""
 
     outputs: Annotated[int, Field(ge=2, le=MANY)] = 8192
@@ -135,7 +128,7 @@ class Head(_Section):
     """How long the last layer keeps its first weights."""
 
 
-class Loss(_Section):
+class Loss(Section):
     dino_weight: NotNegative = 1.0
     mim_weight: NotNegative = 1.0
     student_temperature: Positive = 0.1
@@ -147,7 +140,7 @@ class Loss(_Section):
         return self
 
 
-class Teacher(_Section):
+class Teacher(Section):
     """A moving average of the student, centred and sharpened."""
 
     momentum: Momentum = 0.996
@@ -162,7 +155,7 @@ class Teacher(_Section):
     """Over which of the teacher's patches their centre is taken."""
 
 
-class OptimiserSettings(_Section):
+class OptimiserSettings(Section):
     """AdamW; the rates are for 256 images and grow with the batch."""
 
     lr: Positive = 5e-4
@@ -177,7 +170,7 @@ class OptimiserSettings(_Section):
     """The published codes clip every tensor by itself."""
 
 
-class Schedule(_Section):
+class Schedule(Section):
     epochs: Count = 300
     warmup_epochs: NotNegative = 10.0
 
@@ -190,7 +183,7 @@ class Schedule(_Section):
         return self
 
 
-class ModelSettings(_Section):
+class ModelSettings(Section):
     architecture: str = "vit_small_16"
     start: Literal["published", "scaled"] = "published"
     """Random numbers of timm's spread, or scaled so that narrow networks learn at once."""
@@ -207,14 +200,14 @@ class ModelSettings(_Section):
         return self
 
 
-class Batch(_Section):
+class Batch(Section):
     size: Count = 1024
     """Images per step of the optimiser, over all processes."""
     accumulate: Count = 1
     """In how many parts, one after the other, each process takes its share."""
 
 
-class PretrainRecipe(_Section):
+class PretrainRecipe(Section):
     """PersonViT's pre-training, as far as a file does not say otherwise."""
 
     title: str = ""

@@ -58,14 +58,15 @@ class PretrainSession:
             runfile.refuse_used(self.out)
         start = beginning(options.init, recipe, options.seed)
         self._say(start.sentence)
-        with closing(open_pool(options.pool, options.keep_list, options.kind)) as pool:
-            mine = self.world.leads and not self._resuming
+        opened = closing(open_pool(options.pool, options.keep_list, options.kind))
+        new, leads = not self._resuming, self.world.leads
+        with opened as pool, runfile.alone(self.out, new, leads):
             self._claim(start, recipe, pool)
             if self._resuming and (done := read_pretrain_result(self.out)) is not None:
                 self._say(f"{self.out} is finished already; nothing was done")
                 return done if self.world.leads else None
             saver = BackgroundSaver(Checkpoints(self.out / "checkpoints", options.keep))
-            with runfile.given_back(self.out, mine), watching() as stop, saver:
+            with runfile.given_back(self.out, new and leads), watching() as stop, saver:
                 run = self._prepared(recipe, start, pool, saver, stop)
                 before = self._restore(run)
                 self._train(run)

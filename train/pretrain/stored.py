@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from ...core.errors import CheckpointError
+from ...core.models.grid import infer_grid
 from ...core.models.safe_load import looks_like_safetensors, read_pickled
 from .recipe import trainable
 from .upstream_args import from_args
@@ -19,6 +20,7 @@ from .upstream_args import from_args
 if TYPE_CHECKING:
     from .read_args import Fact
 
+_CONVOLUTION = 4
 WIDTHS = {192: "vit_tiny_16", 384: "vit_small_16", 768: "vit_base_16"}
 Fields = dict[str, tuple[Any, str]]
 
@@ -130,7 +132,22 @@ def _of_tensors(content: Mapping[Any, Any]) -> Fields:
     token = state.get("backbone.cls_token")
     if token is not None and token.shape[-1] in WIDTHS:
         found["model.architecture"] = (WIDTHS[token.shape[-1]], "backbone.cls_token")
-    return found
+    return found | _of_positions(state)
+
+
+def _of_positions(state: Mapping[str, Tensor]) -> Fields:
+    """The size of the global crops, where the number of patches leaves no doubt."""
+    positions, patches = (
+        state.get(f"backbone.{name}") for name in ("pos_embed", "patch_embed.proj.weight")
+    )
+    if positions is None or patches is None or patches.dim() != _CONVOLUTION:
+        return {}
+    try:
+        rows, columns = infer_grid(positions.shape[1] - 1, "")
+    except CheckpointError:
+        return {}
+    source, patch = "backbone.pos_embed", patches.shape[-1]
+    return {"input.height": (rows * patch, source), "input.width": (columns * patch, source)}
 
 
 def _without_prefix(state: object) -> dict[str, Tensor]:

@@ -76,6 +76,20 @@ def test_facts_replace_guesses_in_a_recipe_that_loads(official, tmp_path):
     assert "fact: args.lr; the guess was 0.0005" in written.read_text()
 
 
+@pytest.mark.parametrize(
+    ("patches", "size"), [(16 * 8, (256, 128)), (8 * 4, (128, 64)), (12 * 12, None)]
+)
+def test_the_size_of_the_crops_is_told_by_the_positions(official, tmp_path, patches, size):
+    """Unless so many patches may lie in more than one way."""
+    student = {
+        "module.backbone.pos_embed": torch.zeros(1, 1 + patches, 384),
+        "module.backbone.patch_embed.proj.weight": torch.zeros(384, 3, 16, 16),
+    }
+    report = read_args(ArgsOptions(official(student=student), as_recipe=tmp_path / "facts.toml"))
+    told = {fact.field: fact.value for fact in report.facts if fact.field.startswith("input")}
+    assert told == ({"input.height": size[0], "input.width": size[1]} if size else {})
+
+
 def test_what_is_told_is_no_guess_any_more(official):
     report = read_args(ArgsOptions(official()))
     before = guesses("personvit-small")
