@@ -24,6 +24,8 @@ from torch.distributed.rendezvous import rendezvous
 from ..core.errors import ConfigError, EnvironmentMismatch
 
 PATIENCE = timedelta(minutes=10)
+PARCEL = 16 << 20
+"""Bytes of gradients that are sent together."""
 
 
 class LostPeerError(EnvironmentMismatch):
@@ -136,25 +138,53 @@ def gather_rows(rows: Tensor, world: World) -> Tensor:
 
 
 class GradientSum:
-    """Adds up a module's gradients over the processes while the backward pass still runs."""
+    """Adds up a module's gradients over the processes while the backward pass still runs.
+
+    Many small tensors travel as one: on a slow network each message costs its latency.
+    """
 
     def __init__(self, module: nn.Module) -> None:
         self.active = True
         """False while gradients of several backward passes are still being accumulated."""
-        self._pending: list[Any] = []
+        self._ready: list[Tensor] = []
+        self._travelling: list[_Parcel] = []
         for parameter in module.parameters():
             if parameter.requires_grad:
-                parameter.register_post_accumulate_grad_hook(self._send)  # type: ignore[no-untyped-call]
+                parameter.register_post_accumulate_grad_hook(self._take)  # type: ignore[no-untyped-call]
 
-    def _send(self, parameter: Tensor) -> None:
-        if self.active and parameter.grad is not None:
-            self._pending.append(dist.all_reduce(parameter.grad, async_op=True))
+    def _take(self, parameter: Tensor) -> None:
+        if not self.active or parameter.grad is None:
+            return
+        self._ready.append(parameter.grad)
+        if sum(gradient.nbytes for gradient in self._ready) >= PARCEL:
+            self._send()
+
+    def _send(self) -> None:
+        if self._ready:
+            self._travelling.append(_Parcel(self._ready))
+            self._ready = []
 
     def finish(self) -> None:
         """Wait for the sums; call it between the backward pass and the optimiser."""
-        for work in self._pending:
-            work.wait()
-        self._pending.clear()
+        self._send()
+        for parcel in self._travelling:
+            parcel.arrive()
+        self._travelling.clear()
+
+
+class _Parcel:
+    """Gradients on their way: one tensor, which comes back as their sums."""
+
+    def __init__(self, gradients: list[Tensor]) -> None:
+        self._gradients = gradients
+        self._flat = torch.cat([gradient.flatten() for gradient in gradients])
+        self._work: Any = dist.all_reduce(self._flat, async_op=True)
+
+    def arrive(self) -> None:
+        self._work.wait()
+        parts = torch.split(self._flat, [gradient.numel() for gradient in self._gradients])
+        for gradient, part in zip(self._gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
 
 
 def agree_on(tensors: Iterable[Tensor]) -> None:
