@@ -28,8 +28,11 @@ class TrainingFailed(UserError):
 
 def drawn(wanted: SynthOptions) -> None:
     """Draw the data set, unless it is there already; another one in its place is refused."""
+    work = wanted.out.parent
+    if work.exists() and not work.is_dir():
+        raise ConfigError(f"{work} is a file; --work takes a folder")
     if not wanted.out.exists():
-        wanted.out.parent.mkdir(parents=True, exist_ok=True)
+        work.mkdir(parents=True, exist_ok=True)
         synth(wanted)
         return
     try:

@@ -102,6 +102,12 @@ def test_a_data_set_is_drawn_once_and_another_one_is_refused(tmp_path) -> None:
         drawn(replace(wanted, domain="lobby"))
 
 
+def test_a_file_is_no_place_for_a_data_set(tmp_path) -> None:
+    (tmp_path / "work").touch()
+    with pytest.raises(ConfigError, match="--work takes a folder"):
+        drawn(SynthOptions(out=tmp_path / "work/data"))
+
+
 @pytest.mark.parametrize("text", [None, "{", "[]", json.dumps({"options": 3})])
 def test_a_folder_that_synth_did_not_draw_is_refused(tmp_path, text) -> None:
     (tmp_path / "data").mkdir()
