@@ -118,7 +118,7 @@ class Run:
             self.log_means.clear()
         if self.habits.save_every_steps and step % self.habits.save_every_steps == 0:
             self.save()
-        if self.world.any(self.stop.made):
+        if self.stop.heard(self.world, step):
             self.save()
             raise StoppedError(
                 f"stopped as asked after step {step} (epoch {self.position.epoch}), which is "

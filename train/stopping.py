@@ -10,6 +10,10 @@ from types import FrameType
 from typing import Any
 
 from ..core.errors import PersonvitError
+from .distributed import World
+
+LISTEN_EVERY = 5
+"""Steps between two questions of processes that share a run, each of which waits for all."""
 
 
 class StoppedError(PersonvitError):
@@ -28,6 +32,12 @@ class StopRequest:
         if self.made and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.made = True
+
+    def heard(self, world: World, step: int) -> bool:
+        """By this process, or by any that shares the run with it: all get the same answer."""
+        if not world.shared:
+            return self.made
+        return step % LISTEN_EVERY == 0 and world.any(self.made)
 
 
 @contextmanager

@@ -27,8 +27,6 @@ from .step import Pretrainer, StepLosses
 MEANT = ("dino", "mim", "kl", "teacher_entropy", "mean_entropy", "feature_std", "masked")
 NAMES = ("loss", *MEANT, "gradient_norm")
 
-LISTEN_EVERY = 5
-
 MEND = (
     "Lower optimiser.lr, lengthen schedule.warmup_epochs or use --amp off (or bf16 where it was "
     "fp16)"
@@ -107,19 +105,13 @@ class PretrainRun:
         self._probe(journal)
         if step % self.habits.save_every == 0 or last:
             self.save()
-        if not last and self._asked_to_stop():
+        if not last and self.stop.heard(self.world, step):
             self.save()
             self.saver.wait()
             raise StoppedError(
                 f"stopped as asked after step {step} of {self.last}, which is saved in "
                 f"{self.saver.checkpoints.folder}; the same command with --resume goes on"
             )
-
-    def _asked_to_stop(self) -> bool:
-        """Processes that share a run ask each other, and wait for it, at some steps only."""
-        if self.world.shared and self.step % LISTEN_EVERY:
-            return False
-        return self.world.any(self.stop.made)
 
     def _log(self, journal: Journal, now: Settings) -> None:
         self.losses = self._checked()
