@@ -72,6 +72,9 @@ class ModelSettings(Section):
 
     drop_path: Annotated[float, Field(ge=0, lt=1)] = 0.1
     neck_feature: Literal["before", "after"] | None = None
+    given_share: Fraction = 1.0
+    """Not published for ReID: less than 1 starts from so much of the given matrices and, for the
+    rest, from random numbers (shrink and perturb, Ash and Adams 2020)."""
 
 
 class Loss(Section):

@@ -59,7 +59,8 @@ class Session(Sitting):
                 self._say(f"{self.out} is finished already; nothing was done")
                 return done if self.world.leads else None
             with self._given_back():
-                model = starting_model(start, config, options.seed).to(self.world.device)
+                model = starting_model(start, config, options.seed, recipe.model.given_share)
+                model = model.to(self.world.device)
                 with watching() as stop:
                     run = self._prepared(model, recipe, crops, sampler, stop)
                     self._restore(run)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from ..core.errors import ConfigError
 from ..core.models.config import ModelConfig
@@ -76,8 +78,11 @@ def training_config(
     return replace(start.config, **changes)
 
 
-def starting_model(start: Origin, config: ModelConfig, seed: int) -> ReidVit:
-    """Draw the model, then put the weights in; only the heads (and a new neck) stay drawn."""
+def starting_model(start: Origin, config: ModelConfig, seed: int, share: float = 1) -> ReidVit:
+    """Draw the model, then put the weights in; only the heads (and a new neck) stay drawn.
+
+    With a share below 1, matrices lie so far from the drawn ones towards the given ones.
+    """
     torch.manual_seed(seed)
     model = build(config)
     if start.loaded is None:
@@ -91,6 +96,9 @@ def starting_model(start: Origin, config: ModelConfig, seed: int) -> ReidVit:
         for name, value in start.loaded.model.state_dict().items()
         if not name.startswith(fresh)
     }
+    if share < 1:
+        draw(model, seed)
+        given |= _between(model.state_dict(), given, share)
     missing, unexpected = model.load_state_dict(given, strict=False)
     allowed = (*DRAWN, "bottleneck") if start.config.neck == "none" else DRAWN
     missing = [name for name in missing if not name.startswith(allowed)]
@@ -99,6 +107,17 @@ def starting_model(start: Origin, config: ModelConfig, seed: int) -> ReidVit:
             f"the weights lack {missing} and have {unexpected}: not this architecture"
         )
     return model
+
+
+def _between(
+    drawn: Mapping[str, Tensor], given: Mapping[str, Tensor], share: float
+) -> dict[str, Tensor]:
+    """The matrices among them; norms, biases and their statistics stay as they are given."""
+    return {
+        name: torch.lerp(drawn[name], value, share)
+        for name, value in given.items()
+        if name in drawn and value.dim() > 1 and value.shape == drawn[name].shape
+    }
 
 
 def _testing(config: ModelConfig, recipe: Recipe) -> Preprocess:

@@ -76,7 +76,8 @@ class DistillSession(Sitting):
                 self._say(f"{self.out} is finished already; nothing was done")
                 return done if self.world.leads else None
             with self._given_back():
-                student = starting_model(plan.start, plan.config, options.seed)
+                share = plan.recipe.model.given_share
+                student = starting_model(plan.start, plan.config, options.seed, share)
                 student = student.to(self.world.device)
                 with watching() as stop:
                     run = self._prepared(plan, student, stop)
