@@ -21,11 +21,13 @@ def slow_scores(network, images, masks=None):
         features = network(tokens, layout, torch.arange(len(tokens)))
         head = network.head
         units = normalize(head.mlp(features), dim=-1)
-        rows = head.last_layer.weight_v
-        rows = rows / rows.norm(dim=1, keepdim=True) * head.last_layer.weight_g
-        cls.append(rows @ units[0])
-        patches.append(units[1:] @ rows.T)
+        cls.append(slow_prototypes(head.last_layer) @ units[0])
+        patches.append(units[1:] @ slow_prototypes(head.last_layer2).T)
     return torch.stack(cls), torch.stack(patches)
+
+
+def slow_prototypes(layer):
+    return layer.weight_v / layer.weight_v.norm(dim=1, keepdim=True) * layer.weight_g
 
 
 def slow_losses(pretrainer, batch, now):
@@ -50,9 +52,12 @@ def slow_losses(pretrainer, batch, now):
     return sum(dino) / len(dino), mim, taught.mean(0), taught_patches.mean((0, 1))
 
 
-def test_a_step_is_the_published_one(small_recipe, small_config, made_batch, made_pretrainer):
+@pytest.mark.parametrize("shared", ["true", "false"])
+def test_a_step_is_the_published_one(
+    small_recipe, small_config, made_batch, made_pretrainer, shared
+):
     """Losses, gradients and centres against the sums written out, heads on every token."""
-    recipe = small_recipe("optimiser.clip_norm=0")
+    recipe = small_recipe("optimiser.clip_norm=0", f"head.shared={shared}")
     made = [made_pretrainer(recipe, small_config(drop_path=0.0)) for _ in range(2)]
     batch = made_batch(recipe, 3, made[0].drop_path_slots)
     assert batch.masks.any()
@@ -174,6 +179,20 @@ def test_checkpointed_activations_change_nothing(small_recipe, made_batch, made_
     batch = made_batch(recipe, 2, plain.drop_path_slots)
     assert float(plain([batch], LATER).total) == float(frugal([batch], LATER).total)
     _close(frugal.state(), plain.state(), 1e-6)
+
+
+@pytest.mark.slow
+def test_compiled_is_near(small_recipe, made_batch, made_pretrainer):
+    recipe = small_recipe()
+    plain, compiled = made_pretrainer(recipe), made_pretrainer(recipe, compile=True)
+    batch = made_batch(recipe, 2, plain.drop_path_slots)
+    one, two = plain([batch], LATER), compiled([batch], LATER)
+    assert float(two.total) == pytest.approx(float(one.total), rel=1e-4)
+    expected = dict(plain.student.named_parameters())
+    for name, parameter in compiled.student.named_parameters():
+        torch.testing.assert_close(
+            parameter.grad, expected[name].grad, rtol=1e-3, atol=1e-5, msg=name
+        )
 
 
 def test_bfloat16_is_near(small_recipe, made_batch, made_pretrainer):
