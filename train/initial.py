@@ -6,9 +6,19 @@ import math
 
 import torch
 
-from ..core.models.vit import ReidVit
+from ..core.models.config import ModelConfig
+from ..core.models.vit import ReidVit, build
 
 POSITION_SPREAD = 0.3
+
+
+def drawn(config: ModelConfig, seed: int) -> ReidVit:
+    """The same numbers for a configuration and a seed, whoever asks for them."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = build(config)
+    draw(model, seed)
+    return model
 
 
 def draw(model: ReidVit, seed: int) -> None:

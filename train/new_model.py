@@ -51,20 +51,14 @@ class NewModel:
 
 def new_model(options: NewOptions) -> NewModel:
     """Build, initialise from the seed, and save."""
-    import torch
-
     from ..core.models.native import save_native
     from ..core.models.registry import config_of
-    from ..core.models.vit import build
     from ..core.preprocess import Preprocess, parse_size
-    from .initial import draw
+    from .initial import drawn
 
     height, width = parse_size(options.size)
     config = config_of(options.architecture, height_px=height, width_px=width)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(options.seed)
-        model = build(config).eval()
-    draw(model, options.seed)
+    model = drawn(config, options.seed).eval()
     provenance = {"made_by": "personvit-train new", "seed": str(options.seed), "weights": "random"}
     save_native(options.out, model, Preprocess(height=height, width=width), provenance)
     count = sum(parameter.numel() for parameter in model.parameters())

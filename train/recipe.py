@@ -74,7 +74,7 @@ class ModelSettings(Section):
     neck_feature: Literal["before", "after"] | None = None
     given_share: Fraction = 1.0
     """Not published for ReID: less than 1 starts from so much of the given matrices and, for the
-    rest, from random numbers (shrink and perturb, Ash and Adams 2020)."""
+    rest, from random numbers of the run's seed (shrink and perturb, Ash and Adams 2020)."""
 
 
 class Loss(Section):

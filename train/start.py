@@ -14,7 +14,7 @@ from ..core.models.config import ModelConfig
 from ..core.models.registry import config_of, names
 from ..core.models.vit import ReidVit, build
 from ..core.preprocess import Preprocess
-from .initial import draw
+from .initial import draw, drawn
 from .recipe import Recipe
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ def training_config(
 def starting_model(start: Origin, config: ModelConfig, seed: int, share: float = 1) -> ReidVit:
     """Draw the model, then put the weights in; only the heads (and a new neck) stay drawn.
 
-    With a share below 1, matrices lie so far from the drawn ones towards the given ones.
+    With a share below 1, matrices lie so far from random ones towards the given ones. The random
+    ones are those that `personvit-train new` and a pre-training of this seed begin with.
     """
     torch.manual_seed(seed)
     model = build(config)
@@ -97,8 +98,8 @@ def starting_model(start: Origin, config: ModelConfig, seed: int, share: float =
         if not name.startswith(fresh)
     }
     if share < 1:
-        draw(model, seed)
-        given |= _between(model.state_dict(), given, share)
+        began = replace(start.config, classes=0, projection=0)
+        given |= _between(drawn(began, seed).state_dict(), given, share)
     missing, unexpected = model.load_state_dict(given, strict=False)
     allowed = (*DRAWN, "bottleneck") if start.config.neck == "none" else DRAWN
     missing = [name for name in missing if not name.startswith(allowed)]
@@ -110,13 +111,13 @@ def starting_model(start: Origin, config: ModelConfig, seed: int, share: float =
 
 
 def _between(
-    drawn: Mapping[str, Tensor], given: Mapping[str, Tensor], share: float
+    random: Mapping[str, Tensor], given: Mapping[str, Tensor], share: float
 ) -> dict[str, Tensor]:
     """The matrices among them; norms, biases and their statistics stay as they are given."""
     return {
-        name: torch.lerp(drawn[name], value, share)
+        name: torch.lerp(random[name], value, share)
         for name, value in given.items()
-        if name in drawn and value.dim() > 1 and value.shape == drawn[name].shape
+        if name in random and value.dim() > 1
     }
 
 

@@ -7,6 +7,7 @@ from personvit.core.models.config import ModelConfig
 from personvit.core.models.native import save_native
 from personvit.core.models.vit import build
 from personvit.core.preprocess import Preprocess
+from personvit.train.new_model import NewOptions, new_model
 from personvit.train.recipe_files import load_recipe
 from personvit.train.start import origin, starting_model, training_config
 
@@ -48,3 +49,14 @@ def test_the_rest_is_drawn_by_the_seed(begin):
     name = "backbone.blocks.0.mlp.fc1.weight"
     assert torch.equal(one[name], again[name])
     assert not torch.equal(one[name], other[name])
+
+
+def test_a_share_of_the_random_numbers_of_the_same_seed_changes_nothing(tmp_path):
+    """So one recipe treats a pre-trained start and the one it began with alike."""
+    path = tmp_path / "new.safetensors"
+    new_model(NewOptions("vit_pico_16", size="64x32", seed=3, out=path))
+    start = origin(str(path), load_recipe("demo", SIZE))
+    config = training_config(start, load_recipe("demo", SIZE), 4)
+    whole, part = (starting_model(start, config, 3, share).state_dict() for share in (1, 0.3))
+    for name in whole:
+        torch.testing.assert_close(part[name], whole[name], rtol=0, atol=1e-7)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from ...core.errors import ConfigError
-from ...core.models.config import ModelConfig
-from ...core.models.vit import ReidVit, build
-from ..initial import draw
+from ...core.models.vit import ReidVit
+from ..initial import drawn
 from .recipe import PretrainRecipe
 from .step import Pretrainer
 
@@ -32,7 +30,7 @@ def beginning(ref: str | None, recipe: PretrainRecipe, seed: int) -> Beginning:
         return Beginning(f"{architecture} with random numbers")
     if ref is None:
         sentence = f"{architecture} with random numbers, scaled for its width"
-        return Beginning(sentence, _backbone(_scaled(config, seed)))
+        return Beginning(sentence, _backbone(drawn(config, seed)))
     from ...core.models.weights import ReadOptions, load_weights
 
     loaded = load_weights(ref, ReadOptions(size=(config.height_px, config.width_px)))
@@ -47,15 +45,6 @@ def beginning(ref: str | None, recipe: PretrainRecipe, seed: int) -> Beginning:
             "are, or leave --init out"
         )
     return Beginning(f"{architecture} with the backbone of {ref}", _backbone(loaded.model))
-
-
-def _scaled(config: ModelConfig, seed: int) -> ReidVit:
-    """The same numbers that `personvit-train new` writes for this seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = build(config)
-    draw(model, seed)
-    return model
 
 
 def _backbone(model: ReidVit) -> dict[str, Tensor]:
