@@ -32,14 +32,14 @@ class Lines:
     """Where stderr is a file: how far it is, at first and then every minute."""
 
     def __init__(self, total: int, start: int) -> None:
-        self._total, self._start = total, start
-        self._began = self._told = time.monotonic()
+        self._total, self._start, self._step = total, start, start
+        self._began = self._next = time.monotonic()
 
     def tell(self, step: int, loss: float) -> None:
         now = time.monotonic()
-        if now < self._told and step < self._total:
+        if step == self._step or (now < self._next and step < self._total):
             return
-        self._told = now + TELL_EVERY
+        self._step, self._next = step, now + TELL_EVERY
         left = (now - self._began) / max(step - self._start, 1) * (self._total - step)
         say(f"step {step} of {self._total}: loss {loss:.4g}, about {_duration(left)} left")
 

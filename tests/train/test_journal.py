@@ -63,6 +63,7 @@ def test_where_stderr_is_a_file_a_line_tells_how_far_it_is(tmp_path, capsys, mon
         for step in range(120, 401, 20):
             now[0] += 25.0
             journal.write(step, loss=float(step))
+            journal.write(step, loss=float(step))  # an epoch's mean, after the last step's
             journal.write(step, map=0.5)  # a probe's numbers are no progress
     told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("step")]
     assert told[0] == "step 120 of 400: loss 120, about 6 min left"
