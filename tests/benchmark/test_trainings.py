@@ -66,7 +66,8 @@ def test_an_interrupted_table_lets_the_training_save_where_it_is(program, tmp_pa
         "time.sleep(60)",
     )
     lines = (
-        "import sys",
+        "import signal, sys",
+        "signal.signal(signal.SIGINT, signal.default_int_handler)",  # which a script's & takes away
         "from personvit.benchmark.trainings import train",
         f"sys.executable = {trainings.sys.executable!r}",
         "try: train('pretrain')",

@@ -122,7 +122,7 @@ def test_crops_without_labels_are_judged_by_agreement(words, weights, people, tm
         (("--candidates", "int4", "--int8"), "no candidate 'int4'; choose from int8, fp16"),
         (("--candidates", "mixed,fp16,mixed", "--int8"), "mixed is listed twice"),
         (("--candidates", " , ", "--int8"), "no candidate is named"),
-        (("--calibration-crops", "100000"), "lower --calibration-crops"),
+        (("--int8", "--calibration-crops", "100000"), "lower --calibration-crops"),
     ],
 )
 def test_bad_options_are_refused_in_a_sentence(

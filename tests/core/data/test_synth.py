@@ -195,7 +195,9 @@ def test_an_empty_folder_may_be_filled(tmp_path: Path) -> None:
 def drawing(parent: Path, workers: int) -> subprocess.Popen[bytes]:
     """A long drawing in a process of its own, given once its first pictures exist."""
     words = ["synth", str(parent / "set"), "--identities", "2000", "--workers", str(workers)]
-    code = f"from personvit.core.cli import main; import sys; sys.exit(main.run({words!r}))"
+    # A script's & takes the interrupt away from all that is started below it.
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{heed}; from personvit.core.cli import main; import sys; sys.exit(main.run({words!r}))"
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE)
     until = time.monotonic() + 60
     while not list(parent.glob(".set.*.part/*/*.jpg")):
