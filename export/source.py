@@ -57,15 +57,17 @@ class Source:
         return (self.dataset.root / "synth.json").is_file()
 
     def calibration(self) -> CalibrationSet:
-        """Where no range is measured on them, as many crops as there are will do."""
+        """Where no range is measured on them, fewer will do: half of what there is at the most."""
         count = self.options.calibration_crops
         if not self._measures_ranges:
-            count = max(FEWEST, min(count, len(self.dataset.train)))
+            count = max(FEWEST, min(count, len(self.dataset.train) // 2))
         return choose_crops(self.dataset, count, self.options.seed)
 
     @property
     def _measures_ranges(self) -> bool:
-        return self.options.int8 and (self.ranges is None or self.options.recipe is not None)
+        options = self.options
+        settled = self.ranges is not None and options.recipe is None
+        return options.int8 and not (settled and "attention" not in (options.candidates or ""))
 
     def batches(self, samples: Sequence[Sample]) -> Iterable[Tensor]:
         """Normalised crops for the PyTorch model, a batch at a time."""
